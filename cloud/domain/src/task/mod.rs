@@ -1,0 +1,5 @@
+//! The unit handed to a worker: its life, and what a failed attempt means for it.
+
+mod state;
+
+pub use state::TaskState;
