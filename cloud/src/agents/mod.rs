@@ -1,1 +1,18 @@
-//! To be written.
+//! The farm's actors, all on one thread, and the [`Farm`] through which the rest of the cloud speaks with them.
+//!
+//! - [`worker_node`]: one actor per worker that was connected lately; [`fleet`]: all of them together.
+//! - [`broadcast`]: live events to open pages.
+//!
+//! Not here: the rules they follow (`pictor_cloud_domain`), SQL (`store`), sockets and requests (`http`).
+
+pub mod broadcast;
+pub mod farm;
+pub mod fleet;
+pub mod job_live;
+pub mod worker_live;
+pub mod worker_node;
+
+pub use broadcast::{Announce, LiveEvent, Topic};
+pub use farm::{Busy, Farm, LinkOpened};
+pub use job_live::{InHand, JobLive};
+pub use worker_live::{Connection, SlotLive, Standing, WorkerLive};

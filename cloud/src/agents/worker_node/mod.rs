@@ -1,0 +1,1 @@
+//! One actor per worker that was connected lately.
