@@ -7,9 +7,21 @@
 //!
 //! Not here: job or scheduling rules, settings, SQL, HTTP, rendering, any concrete actor.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod backoff;
+#[cfg(feature = "runtime")]
+pub mod debounce;
+#[cfg(feature = "runtime")]
+pub mod fanout;
 pub mod ids;
 pub mod limits;
 pub mod now;
+#[cfg(feature = "runtime")]
+pub mod periodic;
 pub mod protocol;
+#[cfg(feature = "runtime")]
+pub mod supervise;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod units;

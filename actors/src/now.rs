@@ -62,3 +62,13 @@ impl Clock for SystemClock {
         }
     }
 }
+
+/// The clock that the runtime's timers go by: in tests with virtual time it jumps with them. For what must agree with
+/// a timer, inside this crate.
+#[cfg(feature = "runtime")]
+#[must_use]
+pub(crate) fn runtime_mono() -> Mono {
+    static START: OnceLock<tokio::time::Instant> = OnceLock::new();
+    let now = tokio::time::Instant::now();
+    Mono(Millis::from(now.saturating_duration_since(*START.get_or_init(|| now))).0)
+}
