@@ -1,1 +1,4 @@
-//! To be written.
+//! HTTP: the only place with actix-web.
+
+pub mod assets;
+pub mod pages;

@@ -1,0 +1,106 @@
+//! What templates may call. Each one that makes markup escapes what it is given.
+
+use handlebars::{
+    Context, Handlebars, Helper, HelperResult, JsonRender, Output, RenderContext, RenderError, RenderErrorReason,
+    html_escape,
+};
+
+use super::{Manifest, format};
+
+pub(super) fn register(engine: &mut Handlebars<'static>, manifest: &Manifest) {
+    let icons = manifest.clone();
+    text_helper(engine, "icon", move |call| {
+        let name = call.text(0)?;
+        if !icons.has_icon(&name) {
+            return Err(call.wrong(&format!("there is no icon {name}: add it to web/icons.txt")));
+        }
+        let sprite = icons.address("icons.svg");
+        Ok(format!(r#"<svg class="icon" aria-hidden="true"><use href="{sprite}#{}"/></svg>"#, html_escape(&name)))
+    });
+    let assets = manifest.clone();
+    text_helper(engine, "asset", move |call| Ok(assets.address(&call.text(0)?)));
+    text_helper(engine, "bytes", |call| Ok(html_escape(&format::bytes(call.number(0)?))));
+    text_helper(engine, "duration", |call| Ok(html_escape(&format::duration(call.number(0)?))));
+    text_helper(engine, "count", |call| Ok(format::count(call.number(0)?)));
+    text_helper(engine, "time", |call| Ok(time(&call.text(0)?)));
+    text_helper(engine, "short_id", |call| Ok(short_id(&call.text(0)?)));
+    text_helper(engine, "progress", |call| Ok(progress(call.optional_number(0)?, &call.text(1)?)));
+}
+
+/// The moment in words, made relative ("12 s ago") and kept so by a script where there is one.
+fn time(rfc3339: &str) -> String {
+    let (machine, words) = (html_escape(rfc3339), html_escape(&format::moment(rfc3339)));
+    format!(
+        r#"<relative-time datetime="{machine}" threshold="P30D" format-style="narrow" lang="en">{words}</relative-time>"#
+    )
+}
+
+/// Short on the page, whole for the clipboard and for whoever reads with a screen reader.
+fn short_id(id: &str) -> String {
+    let (short, whole) = (html_escape(&format::short_id(id)), html_escape(id));
+    format!(
+        r#"<span class="id"><code title="{whole}">{short}</code><copy-button value="{whole}"></copy-button></span>"#
+    )
+}
+
+/// A bar; one without a value where the part done is not known.
+fn progress(percent: Option<u64>, label: &str) -> String {
+    let label = html_escape(label);
+    match percent {
+        Some(percent) => {
+            format!(r#"<progress max="100" value="{percent}" aria-label="{label}">{percent} %</progress>"#)
+        }
+        None => format!(r#"<progress max="100" aria-label="{label}">not known yet</progress>"#),
+    }
+}
+
+struct Call<'a, 'rc> {
+    helper: &'a Helper<'rc>,
+}
+
+impl Call<'_, '_> {
+    fn wrong(&self, why: &str) -> RenderError {
+        RenderErrorReason::Other(format!("helper {}: {why}", self.helper.name())).into()
+    }
+
+    fn text(&self, index: usize) -> Result<String, RenderError> {
+        let value = self.helper.param(index).ok_or_else(|| self.wrong("a parameter is missing"))?;
+        if value.is_value_missing() || value.value().is_null() {
+            return Err(self.wrong("a parameter has no value"));
+        }
+        Ok(value.value().render())
+    }
+
+    fn optional_number(&self, index: usize) -> Result<Option<u64>, RenderError> {
+        let value = self.helper.param(index).ok_or_else(|| self.wrong("a parameter is missing"))?.value();
+        if value.is_null() {
+            return Ok(None);
+        }
+        value.as_u64().map(Some).ok_or_else(|| self.wrong("a parameter is not a whole number"))
+    }
+
+    fn number(&self, index: usize) -> Result<u64, RenderError> {
+        self.optional_number(index)?.ok_or_else(|| self.wrong("a parameter has no value"))
+    }
+}
+
+fn text_helper(
+    engine: &mut Handlebars<'static>,
+    name: &'static str,
+    make: impl Fn(&Call<'_, '_>) -> Result<String, RenderError> + Send + Sync + 'static,
+) {
+    engine.register_helper(
+        name,
+        Box::new(
+            move |helper: &Helper<'_>,
+                  _: &Handlebars<'_>,
+                  _: &Context,
+                  _: &mut RenderContext<'_, '_>,
+                  out: &mut dyn Output|
+                  -> HelperResult {
+                out.write(&make(&Call { helper })?)?;
+                Ok(())
+            },
+        ),
+    );
+}
