@@ -9,6 +9,9 @@ mod named;
 
 pub mod job;
 pub mod lease;
+pub mod liveness;
+pub mod placement;
 pub mod task;
+pub mod worker;
 
 pub use named::UnknownName;

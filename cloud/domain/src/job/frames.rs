@@ -158,24 +158,18 @@ impl FrameSet {
             .is_some_and(|run| frame <= run.last() && (frame - run.first) % run.step == 0)
     }
 
-    /// The `count` frames after the first `skip`; nothing where there is none. Costs the number of runs, not of
-    /// frames.
+    /// The `count` frames after the first `skip`; nothing where there is none. Costs the number of runs and of
+    /// frames taken, not of frames left out.
     #[must_use]
     pub fn slice(&self, skip: u32, count: u32) -> Option<Self> {
         let end = skip.saturating_add(count).min(self.len);
-        let mut runs = Vec::new();
-        let mut len = 0;
+        let mut taken = Vec::new();
         for run in &self.runs {
-            let from = skip.max(run.before);
-            let to = end.min(run.before + run.count);
-            if from < to {
-                let count = to - from;
-                let step = if count == 1 { 1 } else { run.step };
-                runs.push(Run { first: run.nth(from - run.before), step, count, before: len });
-                len += count;
-            }
+            let (from, to) = (skip.max(run.before), end.min(run.before + run.count));
+            taken.extend((from..to).map(|index| run.nth(index - run.before)));
         }
-        (len > 0).then_some(Self { runs, len })
+        // A piece of a run may join its neighbours differently: cut anew, so that equal sets stay equal.
+        Self::from_ascending(&taken).ok()
     }
 }
 

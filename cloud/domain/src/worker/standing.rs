@@ -1,0 +1,102 @@
+//! Does a worker deserve more work? After some failed attempts in a row it is rested for a while and says why.
+//!
+//! Only failures that count against the worker arrive here ([`crate::task::retry`] decides that); a stored frame
+//! clears them.
+
+use pictor_actors::protocol::FailureClass;
+use pictor_actors::units::{Millis, UnixMillis};
+
+/// Failed attempts in a row, whatever the job, after which a worker is rested.
+pub const FAILURES_IN_ROW_MAX: u32 = 3;
+/// How long a rest lasts.
+pub const REST_FOR: Millis = Millis::from_secs(600);
+
+/// A worker's record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Failed attempts since the last stored frame.
+    pub failures_in_row: u32,
+    /// The rest in force or over.
+    pub rest: Option<Rest>,
+}
+
+/// A worker gets nothing until then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// Its end.
+    pub until: UnixMillis,
+    /// Why, in words for the worker's page.
+    pub reason: String,
+}
+
+impl Standing {
+    /// Whether it gets no work now.
+    #[must_use]
+    pub fn is_rested(&self, now: UnixMillis) -> bool {
+        self.rest.as_ref().is_some_and(|rest| now < rest.until)
+    }
+
+    /// Whether its failures may be held against a job: it has not just failed at everything else as well.
+    #[must_use]
+    pub fn is_good(&self, now: UnixMillis) -> bool {
+        self.failures_in_row < FAILURES_IN_ROW_MAX && !self.is_rested(now)
+    }
+
+    /// An attempt failed and it counts. The rest is new only in the returned record.
+    #[must_use]
+    pub fn after_failure(&self, class: FailureClass, message: &str, now: UnixMillis) -> Self {
+        let failures_in_row = self.failures_in_row.saturating_add(1);
+        Self {
+            failures_in_row,
+            rest: rest_due(failures_in_row, class, message, now).or_else(|| self.rest.clone()),
+        }
+    }
+
+    /// A frame of it was stored.
+    #[must_use]
+    pub fn after_success(&self) -> Self {
+        Self { failures_in_row: 0, rest: self.rest.clone() }
+    }
+}
+
+/// The rest that so many failures in a row bring, if any; the newest failure is named in its reason.
+#[must_use]
+pub fn rest_due(failures_in_row: u32, class: FailureClass, message: &str, now: UnixMillis) -> Option<Rest> {
+    (failures_in_row >= FAILURES_IN_ROW_MAX).then(|| Rest {
+        until: now.plus(REST_FOR),
+        reason: format!(
+            "rested for {} minutes after {failures_in_row} failed attempts in a row; the last: {} ({message})",
+            REST_FOR.0 / 60_000,
+            class.words()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_third_failure_in_a_row_rests_a_worker_and_a_frame_clears_the_count() {
+        let now = UnixMillis(1_000);
+        let fail = |standing: &Standing| standing.after_failure(FailureClass::Crash, "signal 11", now);
+        let twice = fail(&fail(&Standing::default()));
+        assert!(!twice.is_rested(now) && twice.is_good(now));
+        assert!(!fail(&twice.after_success()).is_rested(now));
+        let rested = fail(&twice);
+        assert!(rested.is_rested(now) && !rested.is_good(now));
+        assert!(!rested.is_rested(now.plus(REST_FOR)));
+        assert_eq!(
+            rested.rest.unwrap().reason,
+            "rested for 10 minutes after 3 failed attempts in a row; the last: Blender crashed (signal 11)"
+        );
+    }
+
+    #[test]
+    fn after_its_rest_one_more_failure_rests_it_again() {
+        let later = UnixMillis(0).plus(REST_FOR);
+        let over = Standing { failures_in_row: 3, rest: Some(Rest { until: later, reason: String::new() }) };
+        assert!(!over.is_rested(later));
+        assert!(over.after_failure(FailureClass::Crash, "again", later).is_rested(later));
+    }
+}
