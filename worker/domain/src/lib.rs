@@ -1,1 +1,27 @@
-//! To be written.
+//! The worker's rules as pure state machines: what is done is decided here, it is done in `pictor-worker`.
+//!
+//! - [`session`]: the connection with the cloud, from the first socket to the goodbye.
+//! - [`slot`]: one GPU slot: its leases, its engine process, its frames.
+//! - [`outbox`]: which finished frame is uploaded next, and when it may be forgotten.
+//! - [`presence`]: whether the machine takes work now, and why not.
+//!
+//! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers come in
+//! with the event that needs one.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod outbox;
+pub mod presence;
+pub mod session;
+pub mod slot;
+
+/// An event that has no meaning in the state it met; the shell logs it and goes on. Late and doubled messages end here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event} means nothing to {machine} while {state}")]
+pub struct Refused {
+    /// Which machine.
+    pub machine: &'static str,
+    /// The state it was in.
+    pub state: &'static str,
+    /// The event that came.
+    pub event: &'static str,
+}
