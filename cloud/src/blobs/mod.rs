@@ -1,1 +1,124 @@
-//! To be written.
+//! Bytes, named by their BLAKE3 hash.
+//!
+//! A blob is there whole or not at all: bytes go to a staging file, are hashed on the way, flushed to the disk and
+//! only then moved to their name. Which blobs belong to whom is the store's business.
+#![allow(clippy::todo, unused_variables, clippy::unused_async)] // signatures first
+
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use pictor_actors::ids::UploadId;
+use pictor_actors::units::BlobHash;
+
+use crate::config::BlobsConfig;
+
+/// Bytes on their way in.
+pub type BytesIn = BoxStream<'static, io::Result<Bytes>>;
+/// Bytes on their way out.
+pub type BytesOut = BoxStream<'static, io::Result<Bytes>>;
+
+/// A blob that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub hash: BlobHash,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// Why bytes were not stored or not found.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// No such blob, or no such upload.
+    #[error("no such blob")]
+    NotFound,
+    /// More bytes than allowed; none are kept.
+    #[error("more than the {limit} bytes allowed")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The bytes are not what their hash or length says; none are kept.
+    #[error("the bytes have the hash {found}, not the one that was announced")]
+    HashMismatch {
+        /// What they are.
+        found: BlobHash,
+    },
+    /// Fewer bytes than announced.
+    #[error("{found} bytes instead of {wanted}")]
+    Incomplete {
+        /// Bytes there.
+        found: u64,
+        /// Bytes announced.
+        wanted: u64,
+    },
+    /// The range lies outside the blob.
+    #[error("the range lies outside the {size} bytes")]
+    BadRange {
+        /// Bytes of the blob.
+        size: u64,
+    },
+    /// No room; try again when there is.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The sender broke off or sent garbage: its fault, not the disk's.
+    #[error("the bytes stopped coming")]
+    Body(#[source] io::Error),
+    /// Anything else.
+    #[error("the blob folder cannot be read or written")]
+    Io(#[source] io::Error),
+}
+
+/// Where blobs are kept.
+pub trait Blobs: Send + Sync {
+    /// Stores what the stream brings, at most `size_max` bytes, and only if it has the `expected` hash.
+    fn put_stream(
+        &self,
+        body: BytesIn,
+        expected: Option<BlobHash>,
+        size_max: u64,
+    ) -> BoxFuture<'_, Result<Stored, BlobError>>;
+
+    /// The blob's whole size and the bytes of the range (all, unless said).
+    fn get(
+        &self,
+        hash: BlobHash,
+        range: Option<Range<u64>>,
+    ) -> BoxFuture<'_, Result<(u64, BytesOut), BlobError>>;
+
+    /// The blob's size; nothing if it is not there.
+    fn head(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<u64>, BlobError>>;
+
+    /// Removes a blob; one that is not there is no error.
+    fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>>;
+
+    /// Writes one part of an upload at its offset and flushes it; at most `size_max` bytes. Returns how many came.
+    /// Sending a part again replaces it.
+    fn put_part(
+        &self,
+        upload: UploadId,
+        part: u32,
+        offset: u64,
+        body: BytesIn,
+        size_max: u64,
+    ) -> BoxFuture<'_, Result<u64, BlobError>>;
+
+    /// Makes the parts of an upload one blob of that size. The same again answers the same.
+    fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>>;
+
+    /// Forgets the parts of an upload.
+    fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>>;
+
+    /// The blob as a file on this machine, where blobs are files.
+    fn local_path(&self, hash: BlobHash) -> Option<PathBuf>;
+}
+
+/// Opens the folder of blobs, making it where needed, and clears what a killed process left half written.
+pub async fn open(config: &BlobsConfig) -> Result<Arc<dyn Blobs>, BlobError> {
+    todo!()
+}

@@ -1,0 +1,124 @@
+//! The sections of the settings with their defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use pictor_actors::limits::{FRAME_BYTES_MAX, UPLOAD_BYTES_MAX};
+use url::Url;
+
+use super::Secret;
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address and port; port 0: any free one.
+    pub listen: SocketAddr,
+    /// How browsers and workers reach it; nothing: by the listening address.
+    pub public_url: Option<Url>,
+    /// Cookies only over HTTPS, with the `__Host-` prefix. Off by default only on a plain loopback address.
+    pub secure_cookies: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 7420).into(), public_url: None, secure_cookies: false }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// `sqlite:///path/to/file` or `postgres://user:password@host/name`.
+    pub url: Secret,
+    /// Connections to PostgreSQL, or readers of SQLite.
+    pub connections: u32,
+}
+
+impl DatabaseConfig {
+    /// The SQLite file of a data folder.
+    #[must_use]
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self {
+            url: Secret::new(format!("sqlite://{}", data_dir.join("pictor.db").display())),
+            connections: 8,
+        }
+    }
+}
+
+/// `[blobs]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobsConfig {
+    /// Folder.
+    pub dir: PathBuf,
+}
+
+/// `[liveness]`, all in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LivenessConfig {
+    /// Workers send a heartbeat this often.
+    pub heartbeat_ms: u64,
+    /// Silent for this long: stale.
+    pub stale_after_ms: u64,
+    /// Silent for this long: offline.
+    pub offline_after_ms: u64,
+    /// Silent for this long: its leases are released.
+    pub lease_ttl_ms: u64,
+}
+
+impl Default for LivenessConfig {
+    fn default() -> Self {
+        Self { heartbeat_ms: 5_000, stale_after_ms: 15_000, offline_after_ms: 60_000, lease_ttl_ms: 120_000 }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Bytes of one upload.
+    pub upload_bytes_max: u64,
+    /// Bytes of one frame's file.
+    pub frame_bytes_max: u64,
+    /// Sockets of workers at a time.
+    pub worker_links_max: u32,
+    /// Requests a minute of one account or address.
+    pub requests_per_minute: u32,
+    /// Sign-in tries a minute of one address or for one account.
+    pub sign_ins_per_minute: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            upload_bytes_max: UPLOAD_BYTES_MAX,
+            frame_bytes_max: FRAME_BYTES_MAX,
+            worker_links_max: 10_000,
+            requests_per_minute: 1_200,
+            sign_ins_per_minute: 10,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Form of the lines.
+    pub format: LogFormat,
+    /// What is logged, as tracing's directives (`info,pictor_cloud=debug`).
+    pub level: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "info".to_owned() }
+    }
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
