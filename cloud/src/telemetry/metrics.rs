@@ -2,7 +2,6 @@
 //!
 //! Every label has few values: a route's pattern and never its address, an outcome's name and never an id.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -43,11 +42,8 @@ struct OperationLabels {
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// Everything the cloud counts. Cheap to clone; all clones count together.
-#[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
-
-struct Inner {
+/// Everything the cloud counts; shared behind an `Arc`.
+pub struct Metrics {
     registry: Registry,
     http_requests: Family<HttpLabels, Counter>,
     http_seconds: Histogram,
@@ -85,7 +81,7 @@ impl Metrics {
     /// All counters at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut inner = Inner {
+        let mut metrics = Self {
             registry: Registry::with_prefix("pictor"),
             http_requests: Family::default(),
             http_seconds: latency_histogram(),
@@ -101,86 +97,84 @@ impl Metrics {
             live_streams: Gauge::default(),
             store_seconds: Family::new_with_constructor(latency_histogram),
         };
-        inner.register();
-        Self(Arc::new(inner))
+        metrics.register();
+        metrics
     }
 
     /// A request was answered; `route` is the pattern of the route table.
     pub fn http_request(&self, route: &str, status: u16, took: Duration) {
-        self.0.http_requests.get_or_create(&HttpLabels { route: route.to_owned(), status }).inc();
-        self.0.http_seconds.observe(took.as_secs_f64());
+        self.http_requests.get_or_create(&HttpLabels { route: route.to_owned(), status }).inc();
+        self.http_seconds.observe(took.as_secs_f64());
     }
 
     /// A worker's socket was welcomed.
     pub fn link_opened(&self) {
-        self.0.links.inc();
+        self.links.inc();
     }
 
     /// A welcomed socket is gone.
     pub fn link_closed(&self) {
-        self.0.links.dec();
+        self.links.dec();
     }
 
     /// A socket was refused, or closed by us, for this reason.
     pub fn link_refused(&self, reason: &'static str) {
-        self.0.link_refusals.get_or_create(&OutcomeLabels { outcome: reason }).inc();
+        self.link_refusals.get_or_create(&OutcomeLabels { outcome: reason }).inc();
     }
 
     /// A heartbeat was taken.
     pub fn heartbeat(&self) {
-        self.0.heartbeats.inc();
+        self.heartbeats.inc();
     }
 
     /// Tasks went out to workers.
     pub fn offers(&self, count: u64) {
-        self.0.offers.inc_by(count);
+        self.offers.inc_by(count);
     }
 
     /// A lease ended so (`completed`, `failed`, `expired` …).
     pub fn lease_ended(&self, outcome: &'static str) {
-        self.0.leases_ended.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.leases_ended.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// A frame of this many bytes is safe.
     pub fn frame_stored(&self, bytes: u64) {
-        self.0.frames_stored.inc();
-        self.0.frame_bytes.inc_by(bytes);
+        self.frames_stored.inc();
+        self.frame_bytes.inc_by(bytes);
     }
 
     /// The keeper built an actor anew, for this reason (`panicked`, `stopped`, `stuck`).
     pub fn actor_restarted(&self, actor: &str, reason: &'static str) {
-        self.0.actor_restarts.get_or_create(&RestartLabels { actor: actor.to_owned(), reason }).inc();
+        self.actor_restarts.get_or_create(&RestartLabels { actor: actor.to_owned(), reason }).inc();
     }
 
     /// How much waits in a queue at this moment.
     pub fn queue_length(&self, queue: &'static str, length: usize) {
-        self.0.queues.get_or_create(&QueueLabels { queue }).set(i64::try_from(length).unwrap_or(i64::MAX));
+        self.queues.get_or_create(&QueueLabels { queue }).set(i64::try_from(length).unwrap_or(i64::MAX));
     }
 
     /// A page began to listen to live events.
     pub fn live_opened(&self) {
-        self.0.live_streams.inc();
+        self.live_streams.inc();
     }
 
     /// A page stopped listening.
     pub fn live_closed(&self) {
-        self.0.live_streams.dec();
+        self.live_streams.dec();
     }
 
     /// An operation of the store took this long.
     pub fn store_took(&self, operation: &'static str, took: Duration) {
-        self.0.store_seconds.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
+        self.store_seconds.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
     }
 
     /// All values, as `/metrics` shows them (OpenMetrics text).
     pub fn render(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.0.registry)?;
+        encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
 
-impl Inner {
     fn register(&mut self) {
         let r = &mut self.registry;
         r.register("http_requests", "Requests answered, by route and status", self.http_requests.clone());
@@ -224,7 +218,7 @@ mod tests {
         metrics.http_request("/api/v1/jobs/{id}", 404, Duration::from_millis(2));
         metrics.lease_ended("expired");
         metrics.actor_restarted("jobs", "panicked");
-        metrics.clone().frame_stored(10);
+        metrics.frame_stored(10);
         let text = metrics.render().unwrap();
         for line in [
             r#"pictor_http_requests_total{route="/api/v1/jobs/{id}",status="404"} 1"#,
