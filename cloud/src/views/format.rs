@@ -51,7 +51,11 @@ pub fn duration(millis: u64) -> String {
 }
 
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
 }
 
 /// `1 240`: thousands apart by a thin space that does not break.
@@ -93,10 +97,9 @@ pub fn rfc3339(at: UnixMillis) -> String {
 /// `23 Nov 2026, 09:15 UTC`, for where no script makes it relative.
 #[must_use]
 pub fn moment(rfc3339: &str) -> String {
-    rfc3339.parse::<jiff::Timestamp>().map_or_else(
-        |_| rfc3339.to_owned(),
-        |stamp| stamp.strftime("%-d %b %Y, %H:%M UTC").to_string(),
-    )
+    rfc3339
+        .parse::<jiff::Timestamp>()
+        .map_or_else(|_| rfc3339.to_owned(), |stamp| stamp.strftime("%-d %b %Y, %H:%M UTC").to_string())
 }
 
 /// 0 to 100, or nothing for what is not a number.

@@ -1,8 +1,8 @@
 //! What templates may call. Each one that makes markup escapes what it is given.
 
 use handlebars::{
-    Context, Handlebars, Helper, HelperResult, JsonRender, Output, RenderContext, RenderError, RenderErrorReason,
-    html_escape,
+    Context, Handlebars, Helper, HelperResult, JsonRender, Output, RenderContext, RenderError,
+    RenderErrorReason, html_escape,
 };
 
 use super::{Manifest, format};
@@ -15,7 +15,10 @@ pub(super) fn register(engine: &mut Handlebars<'static>, manifest: &Manifest) {
             return Err(call.wrong(&format!("there is no icon {name}: add it to web/icons.txt")));
         }
         let sprite = icons.address("icons.svg");
-        Ok(format!(r#"<svg class="icon" aria-hidden="true"><use href="{sprite}#{}"/></svg>"#, html_escape(&name)))
+        Ok(format!(
+            r#"<svg class="icon" aria-hidden="true"><use href="{sprite}#{}"/></svg>"#,
+            html_escape(&name)
+        ))
     });
     let assets = manifest.clone();
     text_helper(engine, "asset", move |call| Ok(assets.address(&call.text(0)?)));

@@ -3,12 +3,14 @@
 use actix::Message;
 use pictor_actors::ids::{AccountId, JobId, WorkerId};
 
+use super::subscription::{EventId, Subscription};
+
 /// Something that happened. It says where to look, not what is there: losing one costs a moment of staleness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LiveEvent {
     /// A worker's state or values; at most once a second for each.
     WorkerChanged(WorkerId),
-    /// A job's state or progress.
+    /// A job's state or progress; at most once a second for each.
     JobChanged(JobId),
     /// A frame is stored.
     FrameStored {
@@ -17,7 +19,7 @@ pub enum LiveEvent {
         /// Which.
         frame: i32,
     },
-    /// New lines in a job's log.
+    /// New lines in a job's log; at most once a second for each.
     LogAppended {
         /// Which job.
         job: JobId,
@@ -47,4 +49,14 @@ pub struct Announce {
     pub account: AccountId,
     /// What happened.
     pub event: LiveEvent,
+}
+
+/// Begins to listen. `None`: there are too many listeners.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<Subscription>")]
+pub struct Subscribe {
+    /// To what.
+    pub topic: Topic,
+    /// The last event heard before, to hear what was missed since.
+    pub after: Option<EventId>,
 }

@@ -1,21 +1,20 @@
 //! The listener's end.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use tokio::sync::mpsc;
+use pictor_actors::fanout::{Heard, Listener};
 
 use super::messages::LiveEvent;
 
-/// Names an event, so that a page can say up to where it has heard: the start of this process and a running number.
+/// Names an event, so that a page can say up to where it has heard: the start of its numbering and a running number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventId {
-    /// When the process that numbered it began, so that another one's numbers are not mistaken for its own.
+    /// When the numbering began, so that numbers of another process are not mistaken for its own.
     pub epoch: i64,
     /// From 1.
     pub number: u64,
@@ -53,29 +52,41 @@ pub struct Told {
     pub event: LiveEvent,
 }
 
-/// Live events of one topic. A listener that does not keep up gets [`LiveEvent::Resync`] and the end; it comes back
+/// Live events of one topic. A listener that does not keep up hears [`LiveEvent::Resync`] and the end; it comes back
 /// with the id it heard last.
 #[derive(Debug)]
 pub struct Subscription {
-    pub(super) events: mpsc::Receiver<Told>,
-    pub(super) is_lost: Arc<AtomicBool>,
-    pub(super) last: EventId,
+    last: EventId,
+    missed: VecDeque<Told>,
+    listener: Listener<Told>,
+}
+
+impl Subscription {
+    pub(super) fn new(last: EventId, missed: Vec<Told>, listener: Listener<Told>) -> Self {
+        Self { last, missed: missed.into(), listener }
+    }
+
+    /// The newest event before this subscription began (and before what it missed is told).
+    #[must_use]
+    pub const fn started_after(&self) -> EventId {
+        self.last
+    }
 }
 
 impl Stream for Subscription {
     type Item = Told;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Told>> {
-        match self.events.poll_recv(context) {
-            Poll::Ready(Some(told)) => {
+        if let Some(told) = self.missed.pop_front() {
+            return Poll::Ready(Some(told));
+        }
+        match std::task::ready!(Pin::new(&mut self.listener).poll_next(context)) {
+            None => Poll::Ready(None),
+            Some(Heard::Event(told)) => {
                 self.last = told.id;
                 Poll::Ready(Some(told))
             }
-            Poll::Ready(None) if self.is_lost.swap(false, Ordering::AcqRel) => {
-                Poll::Ready(Some(Told { id: self.last, event: LiveEvent::Resync }))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Some(Heard::Resync) => Poll::Ready(Some(Told { id: self.last, event: LiveEvent::Resync })),
         }
     }
 }

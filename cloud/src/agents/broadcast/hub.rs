@@ -1,0 +1,290 @@
+//! Who listens to what, and what they missed. No timers and no actor: moments come in.
+//!
+//! Events of workers are not kept: they only say *look again*, so a listener that comes back is simply told to look.
+//! Events of jobs are kept in a ring, because a page appends frames one by one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use pictor_actors::fanout::{Fanout, TooManyListeners};
+use pictor_actors::ids::AccountId;
+use pictor_actors::now::Mono;
+use pictor_actors::units::Millis;
+
+use super::messages::{Announce, LiveEvent, Topic};
+use super::subscription::{EventId, Subscription, Told};
+
+/// The same worker, job or log is announced at most so often; the last change is never lost, only late.
+const PACE: Millis = Millis(1_000);
+/// Events that may wait for one listener: some seconds of a job that stores tiny frames.
+const QUEUE: usize = 256;
+/// Listeners of one topic.
+const LISTENERS_PER_TOPIC_MAX: usize = 256;
+/// Topics that are listened to at a time; with it the memory of all queues is bounded.
+const TOPICS_MAX: usize = 10_000;
+/// Events of jobs that are kept for those who come back.
+const RING: usize = 8_192;
+
+/// The set of listeners.
+#[derive(Debug)]
+pub(super) struct Hub {
+    epoch: i64,
+    last: u64,
+    topics: BTreeMap<Topic, Fanout<Told>>,
+    ring: VecDeque<(u64, Announce)>,
+    /// The newest event that has left the ring.
+    forgotten: u64,
+    paces: BTreeMap<LiveEvent, Pace>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    account: AccountId,
+    told_at: Mono,
+    is_waiting: bool,
+}
+
+impl Hub {
+    /// Nobody listens. `epoch` must differ from that of every hub before.
+    pub(super) fn new(epoch: i64) -> Self {
+        Self {
+            epoch,
+            last: 0,
+            topics: BTreeMap::new(),
+            ring: VecDeque::new(),
+            forgotten: 0,
+            paces: BTreeMap::new(),
+        }
+    }
+
+    /// Tells the listeners now, or at a later [`Self::flush`] if the same was told just before.
+    pub(super) fn announce(&mut self, announce: Announce, now: Mono) {
+        if !is_paced(announce.event) {
+            self.tell(announce);
+            return;
+        }
+        if is_of_worker(announce.event) && !self.has_listener(announce) {
+            return;
+        }
+        match self.paces.get_mut(&announce.event) {
+            Some(pace) if now < pace.told_at.plus(PACE) => pace.is_waiting = true,
+            Some(_) | None => {
+                let pace = Pace { account: announce.account, told_at: now, is_waiting: false };
+                self.paces.insert(announce.event, pace);
+                self.tell(announce);
+            }
+        }
+    }
+
+    /// Tells what has waited long enough.
+    pub(super) fn flush(&mut self, now: Mono) {
+        let due: Vec<LiveEvent> =
+            self.paces.iter().filter(|(_, pace)| now >= pace.told_at.plus(PACE)).map(|(e, _)| *e).collect();
+        for event in due {
+            let Some(pace) = self.paces.get_mut(&event) else { continue };
+            if !pace.is_waiting {
+                self.paces.remove(&event);
+                continue;
+            }
+            (pace.is_waiting, pace.told_at) = (false, now);
+            let account = pace.account;
+            self.tell(Announce { account, event });
+        }
+    }
+
+    /// When [`Self::flush`] has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        self.paces.values().map(|pace| pace.told_at.plus(PACE)).min()
+    }
+
+    /// A new listener; with `after`, it first hears what it missed, or that it must load everything anew.
+    pub(super) fn subscribe(
+        &mut self,
+        topic: Topic,
+        after: Option<EventId>,
+    ) -> Result<Subscription, TooManyListeners> {
+        self.topics.retain(|_, fanout| !fanout.is_idle());
+        if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic) {
+            return Err(TooManyListeners(self.topics.len()));
+        }
+        let fanout = self.topics.entry(topic).or_insert_with(|| Fanout::new(QUEUE, LISTENERS_PER_TOPIC_MAX));
+        let listener = fanout.listen()?;
+        let missed = after.map_or_else(Vec::new, |after| self.missed(topic, after));
+        Ok(Subscription::new(self.id(self.last), missed, listener))
+    }
+
+    fn missed(&self, topic: Topic, after: EventId) -> Vec<Told> {
+        let at_once = |event| vec![Told { id: self.id(self.last), event }];
+        if after.epoch != self.epoch || after.number > self.last {
+            return at_once(LiveEvent::Resync);
+        }
+        match topic {
+            Topic::Worker(worker) => at_once(LiveEvent::WorkerChanged(worker)),
+            Topic::WorkersOf(_) => at_once(LiveEvent::Resync),
+            Topic::Job(_) | Topic::JobsOf(_) if after.number < self.forgotten => at_once(LiveEvent::Resync),
+            Topic::Job(_) | Topic::JobsOf(_) => self
+                .ring
+                .iter()
+                .filter(|(number, announce)| {
+                    *number > after.number && topics_of(*announce).contains(&Some(topic))
+                })
+                .map(|(number, announce)| Told { id: self.id(*number), event: announce.event })
+                .collect(),
+        }
+    }
+
+    fn tell(&mut self, announce: Announce) {
+        self.last += 1;
+        let told = Told { id: self.id(self.last), event: announce.event };
+        for topic in topics_of(announce).into_iter().flatten() {
+            if let Some(fanout) = self.topics.get_mut(&topic) {
+                fanout.publish(&told);
+                if fanout.is_idle() {
+                    self.topics.remove(&topic);
+                }
+            }
+        }
+        if is_of_worker(announce.event) {
+            return;
+        }
+        if self.ring.len() >= RING {
+            self.forgotten = self.ring.pop_front().map_or(self.forgotten, |(number, _)| number);
+        }
+        self.ring.push_back((self.last, announce));
+    }
+
+    fn has_listener(&self, announce: Announce) -> bool {
+        topics_of(announce).into_iter().flatten().any(|topic| self.topics.contains_key(&topic))
+    }
+
+    fn id(&self, number: u64) -> EventId {
+        EventId { epoch: self.epoch, number }
+    }
+}
+
+/// Who hears of it.
+fn topics_of(announce: Announce) -> [Option<Topic>; 2] {
+    match announce.event {
+        LiveEvent::WorkerChanged(worker) => {
+            [Some(Topic::Worker(worker)), Some(Topic::WorkersOf(announce.account))]
+        }
+        LiveEvent::JobChanged(job) => [Some(Topic::Job(job)), Some(Topic::JobsOf(announce.account))],
+        LiveEvent::FrameStored { job, .. } | LiveEvent::LogAppended { job } => [Some(Topic::Job(job)), None],
+        LiveEvent::Resync => [None, None],
+    }
+}
+
+fn is_paced(event: LiveEvent) -> bool {
+    match event {
+        LiveEvent::WorkerChanged(_) | LiveEvent::JobChanged(_) | LiveEvent::LogAppended { .. } => true,
+        LiveEvent::FrameStored { .. } | LiveEvent::Resync => false,
+    }
+}
+
+fn is_of_worker(event: LiveEvent) -> bool {
+    match event {
+        LiveEvent::WorkerChanged(_) => true,
+        LiveEvent::JobChanged(_)
+        | LiveEvent::LogAppended { .. }
+        | LiveEvent::FrameStored { .. }
+        | LiveEvent::Resync => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use pictor_actors::ids::{JobId, WorkerId};
+
+    use super::*;
+
+    const ME: AccountId = AccountId::from_u128(1);
+    const JOB: JobId = JobId::from_u128(2);
+    const WORKER: WorkerId = WorkerId::from_u128(3);
+
+    fn heard(subscription: &mut Subscription) -> Vec<LiveEvent> {
+        std::iter::from_fn(|| subscription.next().now_or_never().flatten()).map(|told| told.event).collect()
+    }
+
+    fn say(hub: &mut Hub, event: LiveEvent, at: u64) {
+        hub.announce(Announce { account: ME, event }, Mono(at));
+    }
+
+    fn frame(frame: i32) -> LiveEvent {
+        LiveEvent::FrameStored { job: JOB, frame }
+    }
+
+    #[test]
+    fn a_change_is_told_at_once_and_then_at_most_once_a_second_and_the_last_one_is_not_lost() {
+        let mut hub = Hub::new(7);
+        let mut list = hub.subscribe(Topic::WorkersOf(ME), None).unwrap();
+        let mut page = hub.subscribe(Topic::Worker(WORKER), None).unwrap();
+        for at in [0, 10, 20, 990] {
+            say(&mut hub, LiveEvent::WorkerChanged(WORKER), at);
+            hub.flush(Mono(at));
+        }
+        assert_eq!(heard(&mut list), [LiveEvent::WorkerChanged(WORKER)]);
+        assert_eq!(hub.next_deadline(), Some(Mono(1_000)));
+        hub.flush(Mono(1_000));
+        assert_eq!(heard(&mut list), [LiveEvent::WorkerChanged(WORKER)]);
+        hub.flush(Mono(2_000));
+        assert_eq!((heard(&mut list), hub.next_deadline()), (vec![], None));
+        assert_eq!(heard(&mut page).len(), 2);
+    }
+
+    #[test]
+    fn nobody_hears_of_what_belongs_to_another_account_or_topic() {
+        let mut hub = Hub::new(7);
+        let mut other = hub.subscribe(Topic::JobsOf(AccountId::from_u128(9)), None).unwrap();
+        let mut mine = hub.subscribe(Topic::JobsOf(ME), None).unwrap();
+        say(&mut hub, LiveEvent::JobChanged(JOB), 0);
+        say(&mut hub, frame(1), 0);
+        assert_eq!((heard(&mut other), heard(&mut mine)), (vec![], vec![LiveEvent::JobChanged(JOB)]));
+    }
+
+    #[test]
+    fn who_comes_back_hears_what_was_missed() {
+        let mut hub = Hub::new(7);
+        let first = hub.subscribe(Topic::Job(JOB), None).unwrap();
+        let at = first.started_after();
+        drop(first);
+        say(&mut hub, frame(1), 0);
+        say(&mut hub, frame(2), 0);
+        say(&mut hub, LiveEvent::WorkerChanged(WORKER), 0);
+        let mut again = hub.subscribe(Topic::Job(JOB), Some(at)).unwrap();
+        say(&mut hub, frame(3), 0);
+        assert_eq!(heard(&mut again), [frame(1), frame(2), frame(3)]);
+        let half = EventId { number: at.number + 1, ..at };
+        assert_eq!(heard(&mut hub.subscribe(Topic::Job(JOB), Some(half)).unwrap()), [frame(2), frame(3)]);
+    }
+
+    #[test]
+    fn who_comes_back_too_late_or_from_another_process_loads_anew() {
+        let mut hub = Hub::new(7);
+        let topic = Topic::Job(JOB);
+        let resync = |hub: &mut Hub, epoch, number| {
+            heard(&mut hub.subscribe(topic, Some(EventId { epoch, number })).unwrap())
+        };
+        for n in 0..i32::try_from(RING).unwrap() + 2 {
+            say(&mut hub, frame(n), 0);
+        }
+        assert_eq!(resync(&mut hub, 7, 1), [LiveEvent::Resync], "event 2 has left the ring");
+        assert_eq!(resync(&mut hub, 7, 2).len(), RING);
+        assert_eq!(resync(&mut hub, 6, 2), [LiveEvent::Resync]);
+        assert_eq!(resync(&mut hub, 7, u64::MAX), [LiveEvent::Resync]);
+        let worker = Some(EventId { epoch: 7, number: 1 });
+        let mut page = hub.subscribe(Topic::Worker(WORKER), worker).unwrap();
+        assert_eq!(heard(&mut page), [LiveEvent::WorkerChanged(WORKER)]);
+    }
+
+    #[test]
+    fn a_slow_listener_is_dropped_and_told_and_its_topic_is_forgotten() {
+        let mut hub = Hub::new(7);
+        let mut slow = hub.subscribe(Topic::Job(JOB), None).unwrap();
+        for n in 0..i32::try_from(QUEUE).unwrap() + 1 {
+            say(&mut hub, frame(n), 0);
+        }
+        let events = heard(&mut slow);
+        assert_eq!((events.len(), events.last()), (QUEUE + 1, Some(&LiveEvent::Resync)));
+        assert!(hub.topics.is_empty());
+    }
+}
