@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::{Actor, Addr, Handler, MailboxError, Message, SendError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::health::Vitals;
@@ -20,8 +20,16 @@ pub struct Door<A: Actor> {
 /// What stands behind a door at this moment.
 pub(super) enum Entry<A: Actor> {
     Restarting,
-    Open(Addr<A>),
+    Open(Opening<A>),
     Closed,
+}
+
+/// The way in to one life of an actor. The address is used in place and never cloned for a `try_send`: in actix each
+/// clone of an address may put one message more into a full mailbox, so that a clone a message is no bound at all.
+pub(super) struct Opening<A: Actor> {
+    pub(super) address: Addr<A>,
+    /// Questions under way; waiting for a place happens here, within the asker's time.
+    pub(super) asks: Arc<Semaphore>,
 }
 
 /// Why a message was not taken, or its answer did not come.
@@ -92,15 +100,18 @@ impl<A: Actor> Door<A> {
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        let address = self.address()?;
-        address.try_send(message).map_err(|error| match error {
-            SendError::Full(_) => DoorError::Full,
-            SendError::Closed(_) => DoorError::Restarting,
-        })
+        match &*self.entry.borrow() {
+            Entry::Open(opening) => opening.address.try_send(message).map_err(|error| match error {
+                SendError::Full(_) => DoorError::Full,
+                SendError::Closed(_) => DoorError::Restarting,
+            }),
+            Entry::Restarting => Err(DoorError::Restarting),
+            Entry::Closed => Err(DoorError::Closed),
+        }
     }
 
     /// Puts a message in the mailbox and waits for its answer; a door that is opening, and a place in the mailbox, are
-    /// waited for within the same time.
+    /// waited for within the same time. As many questions as the mailbox has places may be under way.
     ///
     /// # Errors
     /// [`DoorError::Closed`]; [`DoorError::TimedOut`] and [`DoorError::Restarting`], after which nobody knows whether
@@ -113,7 +124,8 @@ impl<A: Actor> Door<A> {
         A::Context: ToEnvelope<A, M>,
     {
         let asking = async {
-            let address = self.opened_address().await?;
+            let (address, asks) = self.opening().await?;
+            let _place = asks.acquire().await.map_err(|_| DoorError::Restarting)?;
             address.send(message).await.map_err(|error| match error {
                 MailboxError::Closed => DoorError::Restarting,
                 MailboxError::Timeout => DoorError::TimedOut,
@@ -127,7 +139,7 @@ impl<A: Actor> Door<A> {
     /// # Errors
     /// [`DoorError::Closed`] when it has ended for good, [`DoorError::TimedOut`].
     pub async fn opened(&self, within: Millis) -> Result<(), DoorError> {
-        timeout(within.to_duration(), self.opened_address())
+        timeout(within.to_duration(), self.opening())
             .await
             .map_or(Err(DoorError::TimedOut), |found| found.map(drop))
     }
@@ -151,22 +163,14 @@ impl<A: Actor> Door<A> {
         self.vitals.state(is_open)
     }
 
-    fn address(&self) -> Result<Addr<A>, DoorError> {
-        match &*self.entry.borrow() {
-            Entry::Open(address) => Ok(address.clone()),
-            Entry::Restarting => Err(DoorError::Restarting),
-            Entry::Closed => Err(DoorError::Closed),
-        }
-    }
-
-    async fn opened_address(&self) -> Result<Addr<A>, DoorError> {
+    async fn opening(&self) -> Result<(Addr<A>, Arc<Semaphore>), DoorError> {
         let mut entry = self.entry.clone();
         let found = entry
             .wait_for(|entry| !matches!(entry, Entry::Restarting))
             .await
             .map_err(|_| DoorError::Closed)?;
         match &*found {
-            Entry::Open(address) => Ok(address.clone()),
+            Entry::Open(opening) => Ok((opening.address.clone(), Arc::clone(&opening.asks))),
             Entry::Closed | Entry::Restarting => Err(DoorError::Closed),
         }
     }

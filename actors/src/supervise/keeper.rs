@@ -9,12 +9,12 @@ use std::task::{self, Poll};
 
 use actix::prelude::{Actor, ActorContext, ActorStreamExt, AsyncContext, Context};
 use futures_util::stream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::budget::RestartBudget;
-use super::door::{Door, Entry, LastEnd};
+use super::door::{Door, Entry, LastEnd, Opening};
 use super::health::Vitals;
 use super::shutdown::{Phase, Shutdown};
 use crate::backoff::Backoff;
@@ -44,7 +44,7 @@ pub struct Keeping {
     pub name: &'static str,
     /// Restarts allowed; when they are spent the process stops.
     pub budget: RestartBudget,
-    /// Messages that may wait.
+    /// Messages that may wait, and as many questions.
     pub mailbox: usize,
     /// An actor that does not answer for this long is stuck: it is dropped and rebuilt. `None`: not watched (for
     /// actors in such numbers that asking each would cost more than it tells).
@@ -164,10 +164,13 @@ where
                 })
                 .finish(),
         );
-        let address = context.address();
+        let opening = Opening {
+            address: context.address(),
+            asks: Arc::new(Semaphore::new(self.keeping.mailbox.max(1))),
+        };
         let life = Watched { life: Box::pin(context.into_future(actor)), vitals: Arc::clone(&self.vitals) };
         let life = actix_rt::spawn(life);
-        self.entry.send_replace(Entry::Open(address));
+        self.entry.send_replace(Entry::Open(opening));
         life
     }
 }
