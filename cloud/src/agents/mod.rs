@@ -1,14 +1,20 @@
 //! The farm's actors, all on one thread, and the [`Farm`] through which the rest of the cloud speaks with them.
 //!
 //! - [`worker_node`]: one actor per worker that was connected lately; [`fleet`]: all of them together.
+//! - [`jobs`]: one actor per live job; [`dispatcher`]: which task goes to which slot; [`sweeps`]: what is put right
+//!   again and again.
 //! - [`broadcast`]: live events to open pages.
 //!
 //! Not here: the rules they follow (`pictor_cloud_domain`), SQL (`store`), sockets and requests (`http`).
 
 pub mod broadcast;
+pub mod dispatcher;
 pub mod farm;
 pub mod fleet;
 pub mod job_live;
+pub mod jobs;
+pub mod ports;
+pub mod sweeps;
 pub mod worker_live;
 pub mod worker_node;
 

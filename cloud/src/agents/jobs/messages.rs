@@ -1,0 +1,62 @@
+//! What the jobs are told and asked.
+
+use std::collections::BTreeMap;
+
+use actix::Message;
+use pictor_actors::ids::{JobId, TaskId, WorkerId};
+use pictor_actors::protocol::{FromWorker, LeaseRef};
+
+use crate::agents::job_live::JobLive;
+use crate::store::{FrameStoredRow, LeaseRow};
+
+/// Rows of this job were written by hand (made, paused, resumed, cancelled, retried, changed): look at them again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct JobChanged(pub JobId);
+
+/// A worker said something about an attempt; its actor has checked that the lease is its own.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct AttemptSaid {
+    /// The lease's job.
+    pub job: JobId,
+    /// Its task.
+    pub task: TaskId,
+    /// Who said it.
+    pub worker: WorkerId,
+    /// Under which lease.
+    pub lease: LeaseRef,
+    /// One of accept, decline, attempt started, frame progress, log lines, warning, attempt ended.
+    pub said: FromWorker,
+}
+
+/// A frame was stored.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct FrameStored(pub FrameStoredRow);
+
+/// What a live job does now; `None` for one that is not live.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<JobLive>")]
+pub struct GetJobLive(pub JobId);
+
+/// Leases were stored and offered.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LeasesGranted(pub Vec<LeaseRow>);
+
+/// Leases were released in the store (expired, given back, no longer known to their worker): their tasks are pending
+/// again. For whoever calls `Store::release_leases`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LeasesReleased(pub Vec<LeaseRow>);
+
+/// Why tasks of these jobs wait, in words; a job that is not named does not wait.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct JobsWait(pub BTreeMap<JobId, Vec<String>>);
+
+/// A job has ended and its actor may go.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct JobEnded(pub JobId);
