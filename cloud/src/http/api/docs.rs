@@ -1,0 +1,35 @@
+//! The API's description, for programs and for people, served from this binary.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{Json, Path};
+use actix_web::HttpResponse;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use super::openapi::Description;
+use crate::http::problem::{Answer, Error};
+
+/// `OpenAPI` 3.1.
+pub async fn openapi() -> Json<OpenApi> {
+    Json(Description::openapi())
+}
+
+/// The reference page's own files lie in its folder.
+pub async fn to_index() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/api/docs/")).finish()
+}
+
+/// One file of the reference page.
+pub async fn file(path: Path<String>) -> Answer<HttpResponse> {
+    let config = Arc::new(Config::from("/api/v1/openapi.json"));
+    let found = utoipa_swagger_ui::serve(&path, config).map_err(|error| Error::internal(error.to_string()))?;
+    let file = found.ok_or_else(|| Error::not_found("page"))?;
+    let mut response = HttpResponse::Ok();
+    if file.gzpipped {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
+}

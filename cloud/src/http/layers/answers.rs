@@ -1,0 +1,106 @@
+//! The last word on every answer: panics become a 500, errors a problem document or (for a browser) a page, each with
+//! the request's id; causes are logged here, once; every request is counted.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+use pictor_cloud_api::problem::ProblemCode;
+use tracing_actix_web::RequestId;
+
+use crate::http::guards::SignedIn;
+use crate::http::problem::Error;
+use crate::http::state::AppState;
+use crate::views::Chrome;
+use crate::views::problem::ProblemPage;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Turns whatever comes from inside into an answer that may leave.
+///
+/// # Errors
+/// Never: errors are answers.
+pub async fn finish<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let kept = request.request().clone();
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let began = state.as_ref().map(|state| state.now());
+    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let mut response = match outcome {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::from_err(error, kept.clone()),
+        Err(panic) => {
+            let words = panic.downcast_ref::<&str>().copied().unwrap_or("a handler panicked").to_owned();
+            ServiceResponse::from_err(Error::internal(words), kept.clone())
+        }
+    };
+    let id = kept.extensions().get::<RequestId>().map(ToString::to_string);
+    if let Some(error) = problem_of(&response) {
+        log(&error);
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = response.into_response(show(&kept, state.as_deref(), &error, id.clone()));
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if let (Some(state), Some(began)) = (state, began) {
+        let took = state.now().elapsed(began.mono).to_duration();
+        let route = kept.match_pattern().unwrap_or_else(|| "none".into());
+        state.metrics.http_request(&route, response.status().as_u16(), took);
+    }
+    Ok(response)
+}
+
+/// The problem an answer stands for: the handler's own, or one for what the framework refused by itself.
+fn problem_of(response: &ServiceResponse<BoxBody>) -> Option<Error> {
+    let error = response.response().error()?;
+    if let Some(own) = error.as_error::<Error>() {
+        return Some(own.to_owned());
+    }
+    let words = error.to_string();
+    Some(match response.status() {
+        StatusCode::NOT_FOUND => Error::new(ProblemCode::NotFound, "there is nothing at this address"),
+        StatusCode::METHOD_NOT_ALLOWED => Error::new(ProblemCode::MethodNotAllowed, words),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::new(ProblemCode::TooLarge, words),
+        StatusCode::SERVICE_UNAVAILABLE => Error::unavailable("busy: try again soon"),
+        status if status.is_client_error() => Error::new(ProblemCode::Malformed, words),
+        _ => Error::internal(words),
+    })
+}
+
+fn log(error: &Error) {
+    let cause = error.causes();
+    match error.code() {
+        ProblemCode::Internal => tracing::error!(%error, cause, "request failed"),
+        ProblemCode::Unavailable | ProblemCode::DiskFull => tracing::warn!(%error, cause, "request not served"),
+        _ => tracing::debug!(%error, cause, "request refused"),
+    }
+}
+
+fn show(request: &HttpRequest, state: Option<&AppState>, error: &Error, id: Option<String>) -> HttpResponse {
+    let mut response = error.respond(id.clone());
+    let Some(state) = state.filter(|_| is_for_a_person(request)) else { return response };
+    let problem = error.problem(id);
+    let page =
+        ProblemPage::new(problem.status, &problem.title, &problem.detail, problem.request_id.as_deref());
+    let caller = request.extensions().get::<SignedIn>().cloned();
+    let body = state.views.problem(&chrome(caller.as_ref()), &page);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.set_body(BoxBody::new(body))
+}
+
+/// A browser that opened a page, not a program that called the API.
+fn is_for_a_person(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    !request.path().starts_with("/api/") && accept.is_some_and(|accept| accept.contains("text/html"))
+}

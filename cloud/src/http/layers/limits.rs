@@ -1,0 +1,60 @@
+//! Time limits of one route: how long its handler may take and how long a body may stand still.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::middleware::Next;
+use futures_util::StreamExt as _;
+use pictor_actors::units::Millis;
+use tokio::time::timeout;
+
+use crate::http::problem::Error;
+use crate::http::routes::Kind;
+
+/// Most bytes of a JSON body or a form: the largest of ours is a few kilobytes.
+pub const SMALL_BODY_BYTES_MAX: usize = 256 * 1024;
+/// A handler of a small request that takes longer is given up, and the client told to come back.
+const HANDLER_MAX: Millis = Millis::from_secs(30);
+/// A streamed body that stands still for this long is given up: a dead line holds no staging file.
+const BODY_IDLE_MAX: Millis = Millis::from_secs(60);
+
+/// Middleware of one route.
+///
+/// # Errors
+/// Passes on what comes from inside.
+pub async fn keep<B: MessageBody + 'static>(
+    kind: Kind,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match kind {
+        Kind::Stream => {
+            let payload = request.take_payload();
+            request.set_payload(with_idle_limit(payload));
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Kind::Plain | Kind::Create | Kind::CreateSecret => {
+            let kept = request.request().clone();
+            match timeout(HANDLER_MAX.to_duration(), next.call(request)).await {
+                Ok(outcome) => Ok(outcome?.map_into_boxed_body()),
+                Err(_) => {
+                    let late = Error::unavailable("this took too long and was given up: try again soon");
+                    Ok(ServiceResponse::from_err(late, kept))
+                }
+            }
+        }
+    }
+}
+
+fn with_idle_limit(payload: Payload) -> Payload {
+    let chunks = futures_util::stream::unfold(Some(payload), |payload| async {
+        let mut payload = payload?;
+        match timeout(BODY_IDLE_MAX.to_duration(), payload.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(payload))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(PayloadError::Incomplete(None)), None)),
+        }
+    });
+    Payload::Stream { payload: Box::pin(chunks) }
+}

@@ -1,0 +1,145 @@
+//! THE table: every route with its method, path, guard, kind and handler, one a line.
+//!
+//! The guard is kept by the table itself (before the handler, before the body is read), so a handler cannot forget
+//! it. `cloud/tests/api/walk.rs` calls every line as nobody, as a stranger, with a read token and as a worker.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::{Method, header};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig, to};
+use actix_web::{HttpResponse, Route as ActixRoute, guard};
+use pictor_cloud_api::problem::ProblemCode;
+
+use super::api::{accounts, docs, sessions, tokens};
+use super::guards::Guard::{self, Api, Public, Session};
+use super::guards::Need::{ReadAccount, WriteAccount};
+use super::guards::enforce;
+use super::layers::{limits, once};
+use super::problem::Error;
+use Kind::{CreateSecret, Plain};
+
+/// How a route takes its body and gives its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Small body, answered within the time limit.
+    Plain,
+    /// Plain, and makes something: with an `Idempotency-Key` it does so once and repeats its answer.
+    Create,
+    /// The same where the answer holds a secret: it is not kept, so a repetition is refused instead of answered.
+    CreateSecret,
+    /// Body or answer are streamed for as long as they move.
+    Stream,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// Method; `GET` answers `HEAD` as well.
+    pub method: &'static str,
+    /// Path with its parameters in braces.
+    pub path: &'static str,
+    /// Who may call it.
+    pub guard: Guard,
+    /// Body and answer.
+    pub kind: Kind,
+    handler: fn() -> ActixRoute,
+}
+
+/// All routes. Within a path, methods; more exact paths first.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    // account
+    get("/api/v1/account", Api(ReadAccount), Plain, || to(accounts::get_account)),
+    patch("/api/v1/account", Api(WriteAccount), Plain, || to(accounts::change_account)),
+    get("/api/v1/sessions", Api(WriteAccount), Plain, || to(sessions::list_sessions)),
+    delete("/api/v1/sessions/{session}", Api(WriteAccount), Plain, || to(sessions::end_session)),
+    get("/api/v1/tokens", Api(WriteAccount), Plain, || to(tokens::list_tokens)),
+    post("/api/v1/tokens", Session, CreateSecret, || to(tokens::create_token)),
+    delete("/api/v1/tokens/{token}", Api(WriteAccount), Plain, || to(tokens::revoke_token)),
+    // description
+    get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
+    get("/api/docs", Public, Plain, || to(docs::to_index)),
+    get("/api/docs/{file:.*}", Public, Plain, || to(docs::file)),
+];
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    guard: Guard,
+    kind: Kind,
+    handler: fn() -> ActixRoute,
+) -> Route {
+    Route { method, path, guard, kind, handler }
+}
+
+const fn get(path: &'static str, guard: Guard, kind: Kind, handler: fn() -> ActixRoute) -> Route {
+    route("GET", path, guard, kind, handler)
+}
+
+const fn post(path: &'static str, guard: Guard, kind: Kind, handler: fn() -> ActixRoute) -> Route {
+    route("POST", path, guard, kind, handler)
+}
+
+const fn put(path: &'static str, guard: Guard, kind: Kind, handler: fn() -> ActixRoute) -> Route {
+    route("PUT", path, guard, kind, handler)
+}
+
+const fn patch(path: &'static str, guard: Guard, kind: Kind, handler: fn() -> ActixRoute) -> Route {
+    route("PATCH", path, guard, kind, handler)
+}
+
+const fn delete(path: &'static str, guard: Guard, kind: Kind, handler: fn() -> ActixRoute) -> Route {
+    route("DELETE", path, guard, kind, handler)
+}
+
+impl Route {
+    fn build(self) -> ActixRoute {
+        let Self { guard, kind, .. } = self;
+        let method = match self.method {
+            "GET" => guard::Any(guard::Get()).or(guard::Head()),
+            other => guard::Any(guard::Method(Method::from_bytes(other.as_bytes()).unwrap_or_default())),
+        };
+        (self.handler)()
+            .guard(method)
+            .wrap(from_fn(move |request, next| once::keep(kind, request, next)))
+            .wrap(from_fn(move |request, next| enforce(guard, request, next)))
+            .wrap(from_fn(move |request, next| limits::keep(kind, request, next)))
+    }
+}
+
+/// Registers the whole table: one resource a path, so that a wrong method is told apart from a wrong address.
+pub fn configure(app: &mut ServiceConfig) {
+    let mut order: Vec<&'static str> = Vec::new();
+    let mut by_path: BTreeMap<&'static str, Vec<Route>> = BTreeMap::new();
+    for route in ROUTES {
+        let routes = by_path.entry(route.path).or_default();
+        if routes.is_empty() {
+            order.push(route.path);
+        }
+        routes.push(*route);
+    }
+    for path in order {
+        let routes = by_path.remove(path).unwrap_or_default();
+        let allow = routes.iter().map(|route| route.method).collect::<Vec<_>>().join(", ");
+        let resource = web::resource(path).default_service(to(move || {
+            let allow = allow.clone();
+            async move { wrong_method(&allow) }
+        }));
+        app.service(routes.into_iter().fold(resource, |resource, route| resource.route(route.build())));
+    }
+}
+
+fn wrong_method(allow: &str) -> HttpResponse {
+    let detail = format!("this address takes {allow} only");
+    let mut response = HttpResponse::from_error(Error::new(ProblemCode::MethodNotAllowed, detail));
+    if let Ok(value) = header::HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// Whatever no route matches.
+pub async fn nothing_here() -> HttpResponse {
+    HttpResponse::from_error(Error::new(ProblemCode::NotFound, "there is nothing at this address"))
+}
