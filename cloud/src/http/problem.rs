@@ -61,7 +61,8 @@ impl Error {
     /// Several fields are wrong; `fields` is not empty.
     #[must_use]
     pub fn fields(fields: Vec<FieldProblem>) -> Self {
-        let detail = fields.iter().map(|f| format!("{}: {}", f.field, f.message)).collect::<Vec<_>>().join("; ");
+        let detail =
+            fields.iter().map(|f| format!("{}: {}", f.field, f.message)).collect::<Vec<_>>().join("; ");
         let mut error = Self::new(ProblemCode::InvalidInput, detail);
         error.fields = fields;
         error
@@ -179,7 +180,9 @@ impl ResponseError for Error {
 impl From<PasswordError> for Error {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Busy => Self::unavailable("too many people sign in at this moment: try again soon"),
+            PasswordError::Busy => {
+                Self::unavailable("too many people sign in at this moment: try again soon")
+            }
             PasswordError::Failed => Self::internal(error),
         }
     }
@@ -201,7 +204,8 @@ impl From<StoreError> for Error {
                 Self::new(ProblemCode::LeaseSuperseded, detail)
             }
             StoreError::Unavailable(source) => {
-                Self::unavailable("the database is busy: nothing was changed, try again soon").caused_by(source)
+                Self::unavailable("the database is busy: nothing was changed, try again soon")
+                    .caused_by(source)
             }
             StoreError::Unknown(source) => {
                 let detail = "the database did not say whether it was done: look, then try again";
@@ -230,9 +234,7 @@ fn conflict(kind: ConflictKind) -> Error {
             Error::new(ProblemCode::PreconditionFailed, "it was changed meanwhile: load it again")
         }
         ConflictKind::Exists => Error::new(ProblemCode::Conflict, "it exists already"),
-        ConflictKind::BadCursor => {
-            Error::field("cursor", "not a cursor of this list: begin without one")
-        }
+        ConflictKind::BadCursor => Error::field("cursor", "not a cursor of this list: begin without one"),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Json, Path};
-use actix_web::HttpResponse;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
@@ -25,7 +25,8 @@ pub async fn to_index() -> HttpResponse {
 /// One file of the reference page.
 pub async fn file(path: Path<String>) -> Answer<HttpResponse> {
     let config = Arc::new(Config::from("/api/v1/openapi.json"));
-    let found = utoipa_swagger_ui::serve(&path, config).map_err(|error| Error::internal(error.to_string()))?;
+    let found =
+        utoipa_swagger_ui::serve(&path, config).map_err(|error| Error::internal(error.to_string()))?;
     let file = found.ok_or_else(|| Error::not_found("page"))?;
     let mut response = HttpResponse::Ok();
     if file.gzpipped {

@@ -24,8 +24,8 @@ pub fn tagged<T: Serialize>(request: &HttpRequest, resource: &T) -> Answer<HttpR
 /// `internal` if it cannot be written as JSON.
 pub fn versioned<T: Serialize>(request: &HttpRequest, version: i64, resource: &T) -> Answer<HttpResponse> {
     let body = serde_json::to_string(resource).map_err(Error::internal)?;
-    let part = &blake3::hash(body.as_bytes()).to_hex().as_str()[..16];
-    respond(request, &format!("\"{version}-{part}\""), body)
+    let hash = blake3::hash(body.as_bytes()).to_hex();
+    respond(request, &format!("\"{version}-{}\"", &hash.as_str()[..16]), body)
 }
 
 fn respond(request: &HttpRequest, tag: &str, body: String) -> Answer<HttpResponse> {

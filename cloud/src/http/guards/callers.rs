@@ -129,7 +129,8 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extensions = request.extensions();
         let account = extensions.get::<SignedIn>().cloned().map(|caller| Self::Account(Box::new(caller)));
-        let worker = || extensions.get::<WorkerCaller>().cloned().map(|caller| Self::Worker(Box::new(caller)));
+        let worker =
+            || extensions.get::<WorkerCaller>().cloned().map(|caller| Self::Worker(Box::new(caller)));
         ready(account.or_else(worker).ok_or_else(no_caller))
     }
 }

@@ -8,11 +8,11 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
 use pictor_cloud_api::problem::ProblemCode;
 
-use super::{TOKEN_PREFIX, WORKER_BEARER_PREFIX};
 use super::callers::{SignedIn, Via, WorkerCaller};
 use super::forms::{check_form_token, check_origin, form_token};
 use super::need::{Guard, Need, Scope};
 use super::sessions::{SESSION_TOUCH_EVERY, cookie_name};
+use super::{TOKEN_PREFIX, WORKER_BEARER_PREFIX};
 use crate::http::problem::Error;
 use crate::http::state::AppState;
 use crate::secrets::hash_secret;

@@ -118,8 +118,11 @@ mod tests {
         let table: Vec<String> = Scope::ALL
             .iter()
             .map(|scope| {
-                let covered: Vec<String> =
-                    NEEDS.iter().filter(|need| scope.covers(**need)).map(|need| format!("{need:?}")).collect();
+                let covered: Vec<String> = NEEDS
+                    .iter()
+                    .filter(|need| scope.covers(**need))
+                    .map(|need| format!("{need:?}"))
+                    .collect();
                 format!("{}: {}", scope.text(), covered.join(" "))
             })
             .collect();

@@ -5,9 +5,9 @@ use actix_web::cookie::{Cookie, SameSite};
 use pictor_actors::ids::{AccountId, SessionId};
 use pictor_actors::units::{Millis, UnixMillis};
 
+use crate::config::{Config, Secret};
 use crate::http::problem::Error;
 use crate::http::state::AppState;
-use crate::config::{Config, Secret};
 use crate::secrets::new_secret;
 use crate::store::SessionRow;
 

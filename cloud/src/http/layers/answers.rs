@@ -13,7 +13,6 @@ use futures_util::FutureExt as _;
 use pictor_cloud_api::problem::ProblemCode;
 use tracing_actix_web::RequestId;
 
-use crate::http::guards::SignedIn;
 use crate::http::problem::Error;
 use crate::http::state::AppState;
 use crate::views::Chrome;
@@ -45,7 +44,7 @@ pub async fn finish<B: MessageBody + 'static>(
     if let Some(error) = problem_of(&response) {
         log(&error);
         let allow = response.headers().get(header::ALLOW).cloned();
-        response = response.into_response(show(&kept, state.as_deref(), &error, id.clone()));
+        response = response.into_response(show(&kept, state.as_ref(), &error, id.clone()));
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -82,19 +81,26 @@ fn log(error: &Error) {
     let cause = error.causes();
     match error.code() {
         ProblemCode::Internal => tracing::error!(%error, cause, "request failed"),
-        ProblemCode::Unavailable | ProblemCode::DiskFull => tracing::warn!(%error, cause, "request not served"),
+        ProblemCode::Unavailable | ProblemCode::DiskFull => {
+            tracing::warn!(%error, cause, "request not served")
+        }
         _ => tracing::debug!(%error, cause, "request refused"),
     }
 }
 
-fn show(request: &HttpRequest, state: Option<&AppState>, error: &Error, id: Option<String>) -> HttpResponse {
+fn show(
+    request: &HttpRequest,
+    state: Option<&web::Data<AppState>>,
+    error: &Error,
+    id: Option<String>,
+) -> HttpResponse {
     let mut response = error.respond(id.clone());
     let Some(state) = state.filter(|_| is_for_a_person(request)) else { return response };
     let problem = error.problem(id);
     let page =
         ProblemPage::new(problem.status, &problem.title, &problem.detail, problem.request_id.as_deref());
-    let caller = request.extensions().get::<SignedIn>().cloned();
-    let body = state.views.problem(&chrome(caller.as_ref()), &page);
+    let chrome = Chrome { title: problem.title, ..Chrome::default() };
+    let body = state.views.problem(&chrome, &page);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.set_body(BoxBody::new(body))
 }

@@ -1,5 +1,6 @@
 //! Time limits of one route: how long its handler may take and how long a body may stand still.
 
+use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;

@@ -132,7 +132,7 @@ impl Claim {
             return response;
         }
         let (request, response) = response.into_parts();
-        let (mut head, body) = response.into_parts();
+        let (head, body) = response.into_parts();
         let Ok(Ok(bytes)) = to_bytes_limited(body, ANSWER_BYTES_MAX).await else {
             self.settle(Some((status.as_u16(), ""))).await;
             let error = Error::internal("the answer of a creating route cannot be kept");

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn a_page_has_1_to_200_entries() {
-        for (limit, good) in [(Some(0), false), (Some(1), true), (Some(200), true), (Some(201), false), (None, true)] {
+        for (limit, good) in
+            [(Some(0), false), (Some(1), true), (Some(200), true), (Some(201), false), (None, true)]
+        {
             assert_eq!(page_request(&PageQuery { limit, cursor: None }).is_ok(), good, "{limit:?}");
         }
     }

@@ -6,7 +6,9 @@ use pictor_actors::ids::WorkerId;
 use pictor_actors::protocol::heartbeat::SlotPhase;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_api::workers::{Worker, WorkerSlot};
-use pictor_cloud_domain::worker::{Rest, Status, StatusFacts, activity_word};
+use pictor_cloud_domain::liveness;
+use pictor_cloud_domain::worker::status::activity_word;
+use pictor_cloud_domain::worker::{Rest, Status, StatusFacts};
 
 use super::time;
 use crate::agents::{Connection, SlotLive, WorkerLive};
@@ -39,7 +41,7 @@ pub fn worker(row: &WorkerRow, live: Option<&WorkerLive>, now: UnixMillis) -> Wo
     let slots = live.map_or(&[][..], |live| &live.slots);
     let task = task_in_words(slots);
     let facts = StatusFacts {
-        connection: connection.into(),
+        connection: in_domain(connection),
         activity,
         pause: row.pause.as_ref(),
         rest: rest.as_ref(),
@@ -66,6 +68,15 @@ pub fn worker(row: &WorkerRow, live: Option<&WorkerLive>, now: UnixMillis) -> Wo
 
 fn stored_connection(row: &WorkerRow) -> Connection {
     if row.connected_at.is_none() { Connection::Never } else { Connection::Offline }
+}
+
+const fn in_domain(connection: Connection) -> liveness::Connection {
+    match connection {
+        Connection::Never => liveness::Connection::Never,
+        Connection::Online => liveness::Connection::Online,
+        Connection::Stale => liveness::Connection::Stale,
+        Connection::Offline => liveness::Connection::Offline,
+    }
 }
 
 fn rest_of(row: &WorkerRow, live: Option<&WorkerLive>) -> Option<Rest> {
