@@ -1,0 +1,71 @@
+"""Chooses what Cycles computes on, reads it back, and never falls back in silence."""
+
+import os
+
+import bpy
+
+from common import Refused, quoted_list
+
+# OptiX first: the same pixels' quality, faster where the card has ray-tracing cores.
+KINDS = ["OPTIX", "CUDA"]
+
+
+def has_denoiser():
+    try:
+        import _cycles
+    except ImportError:
+        return False
+    return bool(getattr(_cycles, "with_openimagedenoise", False))
+
+
+def choose(scene, gpu, warn):
+    """Answers the device in words. `gpu` is a PCI id and nothing else may then be used; None is the CPU."""
+    from settings import engine_of
+
+    if engine_of(scene) != "cycles":
+        return "the machine's graphics" if gpu is None else "GPU %s" % gpu
+    if gpu is None:
+        if scene.cycles.device != "CPU":
+            scene.cycles.device = "CPU"
+            warn("cpu_fallback", "the scene asks for a GPU; this slot renders on the CPU")
+        return "CPU, %d threads" % (os.cpu_count() or 1)
+    return choose_gpu(scene, gpu)
+
+
+def choose_gpu(scene, gpu):
+    short = short_pci_id(gpu)
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    seen = []
+    for kind in KINDS:
+        try:
+            preferences.compute_device_type = kind
+        except TypeError:
+            continue
+        refresh = getattr(preferences, "refresh_devices", None) or preferences.get_devices
+        refresh()
+        for device in preferences.devices:
+            device.use = device.type == kind and short in device.id.lower()
+            seen.append("%s (%s)" % (device.name, device.type))
+        used = [device for device in preferences.devices if device.use]
+        if len(used) == 1:
+            scene.cycles.device = "GPU"
+            return verified(scene, preferences, kind, used[0])
+    raise Refused(
+        "engine_not_available",
+        "Cycles does not offer the GPU %s of this slot; it offers %s" % (gpu, quoted_list(sorted(set(seen))) or "no device"),
+    )
+
+
+def verified(scene, preferences, kind, device):
+    """Reads back what was set: a setting that did not stick would render on the CPU."""
+    used = [other.id for other in preferences.devices if other.use]
+    active = preferences.has_active_device() if hasattr(preferences, "has_active_device") else True
+    if preferences.compute_device_type != kind or scene.cycles.device != "GPU" or used != [device.id] or not active:
+        raise Refused("engine_not_available", "Blender did not take the GPU %s as its device" % device.name)
+    return "%s (%s)" % (device.name, kind)
+
+
+def short_pci_id(pci_id):
+    """`00000000:01:00.0` as in Cycles' ids: `0000:01:00`."""
+    parts = pci_id.lower().split(".")[0].split(":")
+    return ":".join([parts[0][-4:]] + parts[1:]) if len(parts) == 3 else pci_id.lower()

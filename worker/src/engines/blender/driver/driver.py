@@ -1,0 +1,165 @@
+"""Pictor's driver: loads one scene and renders the frames it is told, until its standard input ends.
+
+Runs inside Blender (`blender --background --python driver.py`) and inside Python with the module `bpy`
+(`python -I driver.py`), from 3.4 on. It reads one JSON object a line from standard input and answers the same way on a
+private copy of standard output; standard output itself then goes to standard error, where Blender's own chatter is
+expected. Only the standard library is used. Every failure is told as a line; what only Blender's text tells is
+classified by the worker.
+"""
+
+import json
+import os
+import stat
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+
+class Protocol:
+    """The two private streams. Taken before `bpy` is imported, since that prints."""
+
+    def __init__(self):
+        self.answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self.orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
+        os.dup2(2, 1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+
+    def say(self, what, **fields):
+        self.answers.write(json.dumps({"say": what, **fields}) + "\n")
+        self.answers.flush()
+
+    def warn(self, kind, text):
+        self.say("warning", kind=kind, text=text)
+
+
+PROTOCOL = Protocol()
+
+import bpy  # noqa: E402
+
+from common import Refused  # noqa: E402
+import assets  # noqa: E402
+import devices  # noqa: E402
+import settings  # noqa: E402
+
+STATS_EVERY_SECONDS = 0.25
+
+
+class Session:
+    """The loaded scene and the frame in hand."""
+
+    def __init__(self):
+        self.scene = None
+        self.frame = None
+        self.stats_at = 0.0
+
+    def load(self, order):
+        open_scene(order["scene_path"])
+        stop_if_scripts_wanted()
+        scene = settings.choose_scene(order["scene"])
+        assets.check(scene, order["inputs_dir"], PROTOCOL.warn)
+        settings.apply(scene, order, PROTOCOL.warn)
+        device = devices.choose(scene, order["gpu"], PROTOCOL.warn)
+        settings.choose_denoiser(scene, order["gpu"] is not None, PROTOCOL.warn)
+        self.scene = scene
+        bpy.app.handlers.render_stats.append(self.on_stats)
+        PROTOCOL.say("ready", device=device, engine=settings.engine_of(scene))
+
+    def on_stats(self, text, *_):
+        """Newer versions hand over their progress text; 3.4 hands over nothing and prints it."""
+        now = time.monotonic()
+        if isinstance(text, str) and now - self.stats_at >= STATS_EVERY_SECONDS:
+            self.stats_at = now
+            PROTOCOL.say("stats", text=text)
+
+    def render(self, frame, path):
+        self.frame = frame
+        if os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode):
+            os.remove(path)
+        scene = self.scene
+        scene.frame_set(frame)
+        stop_if_scripts_wanted()
+        if settings.needs_camera(scene) and scene.camera is None:
+            raise Refused("no_camera", "the scene has no active camera in frame %d" % frame)
+        scene.render.filepath = path
+        started = time.monotonic()
+        outcome = bpy.ops.render.render(write_still=True, scene=scene.name)
+        stop_if_scripts_wanted()
+        PROTOCOL.say(
+            "rendered",
+            frame=frame,
+            finished="FINISHED" in outcome,
+            seconds=time.monotonic() - started,
+            memory_peak_bytes=memory_peak_bytes(),
+        )
+        self.frame = None
+
+
+def open_scene(path):
+    try:
+        bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise Refused("bad_scene", "Blender %s cannot open the scene: %s" % (bpy.app.version_string, error))
+
+
+def stop_if_scripts_wanted():
+    """Blender itself goes on without the script and would render wrong values."""
+    if bpy.app.autoexec_fail and not bpy.app.autoexec_fail_quiet:
+        raise Refused("needs_scripts", bpy.app.autoexec_fail_message)
+
+
+def memory_peak_bytes():
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def greet():
+    PROTOCOL.say(
+        "hello",
+        version=".".join(str(part) for part in bpy.app.version),
+        module=bool(getattr(bpy.app, "module", False)) or not bpy.app.binary_path,
+        denoiser=devices.has_denoiser(),
+        engines=settings.known_engines(),
+    )
+
+
+def serve():
+    greet()
+    session = Session()
+    try:
+        for line in PROTOCOL.orders:
+            order = json.loads(line)
+            if order["do"] == "load":
+                session.load(order)
+            elif order["do"] == "render":
+                session.render(order["frame"], order["path"])
+            elif order["do"] == "try_engine":
+                PROTOCOL.say("tried", engine=order["engine"], why_not=settings.try_engine(order))
+    except Refused as refusal:
+        PROTOCOL.say("failed", kind=refusal.kind, text=refusal.text, frame=session.frame)
+    except MemoryError:
+        PROTOCOL.say("failed", kind="out_of_memory", text="Python found no memory", frame=session.frame)
+    except Exception as error:  # told, never swallowed: the worker classifies the text
+        traceback.print_exc()
+        PROTOCOL.say("failed", kind=None, text=str(error).strip() or repr(error), frame=session.frame)
+
+
+def leave():
+    """Ends at once: the orderly end of some `bpy` versions hangs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+try:
+    serve()
+finally:
+    leave()
