@@ -4,6 +4,7 @@
 //! - [`slot`]: one GPU slot: its leases, its engine process, its frames.
 //! - [`outbox`]: which finished frame is uploaded next, and when it may be forgotten.
 //! - [`presence`]: whether the machine takes work now, and why not.
+//! - [`progress`]: what an engine says, taken apart, bounded and named.
 //!
 //! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers come in
 //! with the event that needs one.
@@ -11,6 +12,7 @@
 
 pub mod outbox;
 pub mod presence;
+pub mod progress;
 pub mod session;
 pub mod slot;
 
