@@ -13,3 +13,5 @@ pub mod problem;
 pub mod routes;
 pub mod server;
 pub mod state;
+
+pub use guards::sign_in;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, FormConfig, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
 use actix_web::{App, HttpServer};
+use pictor_actors::supervise::{Phase, Shutdown};
 use pictor_cloud_api::problem::ProblemCode;
-use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 
 use super::layers::limits::SMALL_BODY_BYTES_MAX;
@@ -26,15 +26,16 @@ const DRAIN_SECONDS: u64 = 6;
 /// Open connections a thread: pages, live streams and workers' sockets of one replica.
 const CONNECTIONS_MAX: usize = 12_500;
 
-/// Serves until `shutdown` is cancelled and the requests in flight are answered.
+/// Serves until `shutdown` begins and the requests in flight are answered.
 ///
 /// # Errors
 /// The listener cannot be used.
 pub async fn serve(
     state: web::Data<AppState>,
     listener: TcpListener,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
 ) -> std::io::Result<()> {
+    let _holding = shutdown.hold(Phase::Draining, "http server");
     HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -50,7 +51,7 @@ pub async fn serve(
     .keep_alive(KEEP_ALIVE)
     .max_connections(CONNECTIONS_MAX)
     .shutdown_timeout(DRAIN_SECONDS)
-    .shutdown_signal(shutdown.cancelled_owned())
+    .shutdown_signal(async move { shutdown.cancelled().await })
     .listen(listener)?
     .run()
     .await

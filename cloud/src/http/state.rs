@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pictor_actors::now::{Clock, Now};
+use pictor_actors::supervise::Shutdown;
 use pictor_actors::units::UnixMillis;
 
 use super::layers::rate_limit::RateLimits;
@@ -31,6 +32,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Requests counted per address and per caller.
     pub rate_limits: RateLimits,
+    /// Begins when the program stops: live streams end then.
+    pub shutdown: Shutdown,
 }
 
 impl AppState {

@@ -12,6 +12,7 @@ use super::callers::{SignedIn, Via, WorkerCaller};
 use super::forms::{check_form_token, check_origin, form_token};
 use super::need::{Guard, Need, Scope};
 use super::sessions::{SESSION_TOUCH_EVERY, cookie_name};
+use super::sign_in::address_of;
 use super::{TOKEN_PREFIX, WORKER_BEARER_PREFIX};
 use crate::http::problem::Error;
 use crate::http::state::AppState;
@@ -44,28 +45,56 @@ pub async fn enforce<B: MessageBody + 'static>(
 
 async fn admit(guard: Guard, request: &mut ServiceRequest) -> Result<(), Error> {
     let state = state_of(request)?;
+    let address = address_of(request.request());
+    if guard == Guard::Door && !request.method().is_safe() {
+        state.rate_limits.door(address)?;
+    }
+    match known(guard, request, &state).await {
+        Ok(Some(caller)) => state.rate_limits.caller(caller),
+        Ok(None) => state.rate_limits.address(address),
+        Err(refusal) => {
+            // Whoever is refused over and over is told to wait instead of why.
+            if refusal.code() == ProblemCode::NotSignedIn && bearer(request).is_some() {
+                state.rate_limits.refused(address)?;
+            }
+            state.rate_limits.address(address)?;
+            Err(refusal)
+        }
+    }
+}
+
+/// Lets the caller through or not; the answer is whom to count the request for.
+async fn known(
+    guard: Guard,
+    request: &mut ServiceRequest,
+    state: &AppState,
+) -> Result<Option<String>, Error> {
     match guard {
         Guard::Public | Guard::Door => {
             check_origin(request, &state.config)?;
-            if let Some(caller) = session(request, &state).await? {
-                request.extensions_mut().insert(caller);
-            }
-            Ok(())
+            let Some(caller) = session(request, state).await? else { return Ok(None) };
+            let id = caller.id().to_string();
+            request.extensions_mut().insert(caller);
+            Ok(Some(id))
         }
         Guard::Page | Guard::Session => {
-            let caller = session(request, &state).await?.ok_or_else(not_signed_in)?;
-            admit_session(request, &state, caller).await
+            let caller = session(request, state).await?.ok_or_else(not_signed_in)?;
+            admit_session(request, state, caller).await
         }
-        Guard::Api(need) => admit_account(request, &state, need).await,
-        Guard::Worker => admit_worker(request, &state).await,
+        Guard::Api(need) => admit_account(request, state, need).await,
+        Guard::Worker => admit_worker(request, state).await,
         Guard::WorkerOr(need) => match bearer(request) {
-            Some(secret) if secret.starts_with(WORKER_BEARER_PREFIX) => admit_worker(request, &state).await,
-            Some(_) | None => admit_account(request, &state, need).await,
+            Some(secret) if secret.starts_with(WORKER_BEARER_PREFIX) => admit_worker(request, state).await,
+            Some(_) | None => admit_account(request, state, need).await,
         },
     }
 }
 
-async fn admit_account(request: &mut ServiceRequest, state: &AppState, need: Need) -> Result<(), Error> {
+async fn admit_account(
+    request: &mut ServiceRequest,
+    state: &AppState,
+    need: Need,
+) -> Result<Option<String>, Error> {
     let Some(secret) = bearer(request) else {
         let caller = session(request, state).await?.ok_or_else(not_signed_in)?;
         has_role(&caller, need)?;
@@ -79,27 +108,30 @@ async fn admit_account(request: &mut ServiceRequest, state: &AppState, need: Nee
         return Err(Error::new(ProblemCode::NotAllowed, detail));
     }
     has_role(&caller, need)?;
+    let id = caller.id().to_string();
     request.extensions_mut().insert(caller);
-    Ok(())
+    Ok(Some(id))
 }
 
 async fn admit_session(
     request: &mut ServiceRequest,
     state: &AppState,
     caller: SignedIn,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     check_origin(request, &state.config)?;
     check_form_token(request, caller.form_token()).await?;
+    let id = caller.id().to_string();
     request.extensions_mut().insert(caller);
-    Ok(())
+    Ok(Some(id))
 }
 
-async fn admit_worker(request: &ServiceRequest, state: &AppState) -> Result<(), Error> {
+async fn admit_worker(request: &ServiceRequest, state: &AppState) -> Result<Option<String>, Error> {
     let secret = bearer(request).filter(|secret| secret.starts_with(WORKER_BEARER_PREFIX));
     let hash = known_hash(secret.ok_or_else(not_a_worker)?);
     let worker = state.store.worker_by_bearer(&hash).await?.ok_or_else(not_a_worker)?;
+    let id = worker.id.to_string();
     request.extensions_mut().insert(WorkerCaller { worker });
-    Ok(())
+    Ok(Some(id))
 }
 
 async fn session(request: &ServiceRequest, state: &AppState) -> Result<Option<SignedIn>, Error> {

@@ -10,12 +10,13 @@ mod forms;
 mod need;
 pub mod passwords;
 mod sessions;
+pub mod sign_in;
 
 pub use callers::{Caller, MaybeSignedIn, SignedIn, Via, WorkerCaller};
 pub use enforce::enforce;
 pub use forms::{FORM_FIELD, FORM_HEADER};
 pub use need::{Guard, Need, Scope};
-pub use sessions::{clear_cookie, session_cookie, start_session};
+pub use sessions::{clear_cookie, cookie_name, session_cookie, start_session};
 
 /// Prefix of an API token's secret, so that secret scanners find a leaked one.
 pub const TOKEN_PREFIX: &str = "pct_";
