@@ -17,7 +17,8 @@ pub struct NewUpload {
 
 /// State of an upload: answer to `POST /api/v1/uploads`, `GET /api/v1/uploads/{id}`,
 /// `PUT /api/v1/uploads/{id}/parts/{n}` (body: the part's bytes; parts count from 0, every part but the last has
-/// `part_size` bytes; sending a part again replaces it) and `POST /api/v1/uploads/{id}/complete`.
+/// `part_size` bytes; sending a part again replaces it) and `POST /api/v1/uploads/{id}/complete`, which answers 202
+/// with `blake3: null` while a large upload is still being read: ask again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Upload {
     /// The upload.
@@ -51,6 +52,9 @@ pub struct UploadContent {
     pub scenes: Vec<BlendScene>,
     /// What looked wrong and need not stop a job (a linked file that is not in the zip).
     pub warnings: Vec<String>,
+    /// BLAKE3 of the list of its files with their hashes, as JSON: `GET /api/v1/blobs/{hash}`.
+    #[serde(default)]
+    pub files_blake3: Option<String>,
 }
 
 /// One scene of one `.blend` file, as saved.
