@@ -1,2 +1,54 @@
-//! To be written.
-fn main() {}
+//! The project's own tool, run as `cargo ci …`.
+//!
+//! It knows how to set a machine up, check the house rules, run every test, show the product at work and measure it.
+//! It is compiled before anything else, so it depends on little; what it runs are the same binaries a user runs.
+
+mod bench;
+mod check;
+mod demo;
+mod farm;
+mod postgres;
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo ci", about = "Set up, check, test, show and measure Pictor")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a cloud and a worker, render a sample animation with real Blender and show where to look
+    Demo(demo::DemoArguments),
+    /// Set up and run every test (and `check` before them)
+    Test(test::TestArguments),
+    /// Formatting, lints, documentation, house rules, licences and advisories
+    Check,
+    /// The house rules alone: sizes, layers, purity, the route table
+    Tidy,
+    /// Measure: overhead (against bare Blender) or idle (worker and cloud at rest)
+    Bench(bench::BenchArguments),
+    /// Install what is missing: Debian packages, cargo tools, npm packages
+    Setup,
+    /// Build the front end (templates/web) from its lock file
+    Web,
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = shell::enter_root()?;
+    match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&root, &arguments),
+        Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Check => check::run(&root),
+        Command::Tidy => tidy::run(&root),
+        Command::Bench(arguments) => bench::run(&root, &arguments),
+        Command::Setup => setup::everything(&root),
+        Command::Web => setup::web(&root),
+    }
+}

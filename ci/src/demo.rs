@@ -1,0 +1,133 @@
+//! `cargo ci demo`: the main job from end to end, with real programs, as a newcomer sees it first.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::farm::{self, Farm, Programs, Sample, list_of};
+use crate::{setup, shell};
+
+const FRAMES: u32 = 24;
+
+/// How to show it.
+#[derive(clap::Args)]
+pub struct DemoArguments {
+    /// End when the frames are there and were decoded, instead of keeping the farm up for a look
+    #[arg(long)]
+    once: bool,
+    /// Where the dashboard listens
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+    /// Folder for everything the demo makes (emptied first)
+    #[arg(long, default_value = "target/demo")]
+    folder: PathBuf,
+    /// Save a picture of the job's page here (for the README; needs chromium)
+    #[arg(long)]
+    screenshot: Option<PathBuf>,
+}
+
+/// Runs it.
+pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
+    let started = shell::started_now();
+    shell::say("setting up");
+    if arguments.screenshot.is_some() {
+        setup::everything(root)?;
+    } else {
+        setup::for_demo(root)?;
+    }
+    shell::say("building (the first time takes some minutes)");
+    let programs = Programs::build(root, false)?;
+    let built = started.elapsed();
+    let folder = fresh(&root.join(&arguments.folder))?;
+
+    shell::say(&format!("making a sample animation of {FRAMES} frames with Blender"));
+    let scene = farm::make_scene(Sample::Demo, FRAMES, &folder.join("scene"))?;
+    shell::say("starting the cloud and a worker");
+    let mut farm = Farm::start(programs, &folder, &arguments.listen)?;
+    farm.add_worker("demo-rig")?;
+    println!("  dashboard {}   sign in as {} with {}", farm.url(), farm::EMAIL, farm.password());
+
+    shell::say("submitting and waiting for the frames");
+    let submitted = shell::started_now();
+    let job = submit(&farm, &scene)?;
+    let frames = folder.join("frames");
+    fetch(&farm, &job, &frames)?;
+    let rendered = submitted.elapsed();
+    decode(&frames)?;
+    if let Some(file) = &arguments.screenshot {
+        picture(root, &farm, &job, &root.join(file))?;
+    }
+    shell::say("done");
+    println!("  dashboard  {}/jobs/{job}", farm.url());
+    println!("  sign in    {}   {}", farm::EMAIL, farm.password());
+    println!("  frames     {} ({FRAMES} PNG, all decoded)", frames.display());
+    println!(
+        "  time       {:.0} s to set up and build, {:.1} s from submit to the last frame ({:.2} s a frame)",
+        built.as_secs_f64(),
+        rendered.as_secs_f64(),
+        rendered.as_secs_f64() / f64::from(FRAMES)
+    );
+    if !arguments.once {
+        println!("\nThe farm stays up: look around in the dashboard. Press Enter (or Ctrl-C) to stop it.");
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line).unwrap_or(0) == 0 {
+            println!("(no terminal to wait for: stopping)");
+        }
+    }
+    Ok(())
+}
+
+fn fresh(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder)?;
+    folder.canonicalize().context("the demo's folder has a path")
+}
+
+fn submit(farm: &Farm, scene: &Path) -> Result<String> {
+    let scene = scene.to_string_lossy();
+    let job = farm.pictor(&["submit", &scene, "--name", "Turning still life", "--json"])?;
+    job["id"].as_str().map(str::to_owned).context("the answer to submit names the job")
+}
+
+/// Follows the job with its progress bar and fetches each frame as it arrives.
+fn fetch(farm: &Farm, job: &str, folder: &Path) -> Result<()> {
+    let folder_text = folder.to_string_lossy();
+    let status = farm.client(&["pull", job, "--watch", "--out", &folder_text]).stdin(Stdio::null()).status()?;
+    if status.success() {
+        return Ok(());
+    }
+    let shown: Value = farm.pictor(&["jobs", "show", job, "--json"])?;
+    bail!("the job did not complete: {} {}", shown["state"], shown["reason"])
+}
+
+/// Every frame is a whole picture, and they are not all the same one.
+fn decode(folder: &Path) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("no frames in {}", folder.display()))? {
+        let path = entry?.path();
+        let picture = image::open(&path).with_context(|| format!("{} is not a picture", path.display()))?;
+        seen.insert(picture.into_rgb8().into_raw());
+    }
+    if seen.len() != FRAMES as usize {
+        bail!("{} different frames instead of {FRAMES}", seen.len());
+    }
+    Ok(())
+}
+
+fn picture(root: &Path, farm: &Farm, job: &str, file: &Path) -> Result<()> {
+    shell::say("taking a picture of the job's page");
+    let mut node = std::process::Command::new("node");
+    node.current_dir(root.join("templates/web"))
+        .arg("tests/picture.mjs")
+        .args([&format!("{}/jobs/{job}", farm.url()), farm::EMAIL, farm.password()])
+        .arg(file);
+    shell::run_with(&mut node)?;
+    let workers = farm.pictor(&["workers", "list", "--json"])?;
+    println!("  {} worker on this farm", list_of(&workers).len());
+    Ok(())
+}
