@@ -48,7 +48,9 @@ fn deny(root: &Path) -> Result<()> {
 }
 
 fn advisory_snapshot(root: &Path) -> Result<Option<PathBuf>> {
-    let Some(folder) = root.parent().map(|parent| parent.join("shared/data")).filter(|folder| folder.is_dir()) else {
+    let Some(folder) =
+        root.parent().map(|parent| parent.join("shared/data")).filter(|folder| folder.is_dir())
+    else {
         return Ok(None);
     };
     let mut newest = None;
@@ -75,7 +77,8 @@ fn unpack(snapshot: &Path) -> Result<PathBuf> {
     let (archive, into) = (snapshot.to_string_lossy(), checkout.to_string_lossy());
     shell::run("tar", &["--zstd", "-xf", &archive, "-C", &into])?;
     let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=ci", "-c", "user.email=ci@pictor.invalid", "-c", "commit.gpgsign=false"];
+        let identity =
+            ["-c", "user.name=ci", "-c", "user.email=ci@pictor.invalid", "-c", "commit.gpgsign=false"];
         shell::run_with(Command::new("git").arg("-C").arg(&checkout).args(identity).args(arguments))
     };
     git(&["init", "--quiet"])?;

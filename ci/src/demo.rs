@@ -97,7 +97,8 @@ fn submit(farm: &Farm, scene: &Path) -> Result<String> {
 /// Follows the job with its progress bar and fetches each frame as it arrives.
 fn fetch(farm: &Farm, job: &str, folder: &Path) -> Result<()> {
     let folder_text = folder.to_string_lossy();
-    let status = farm.client(&["pull", job, "--watch", "--out", &folder_text]).stdin(Stdio::null()).status()?;
+    let status =
+        farm.client(&["pull", job, "--watch", "--out", &folder_text]).stdin(Stdio::null()).status()?;
     if status.success() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //!
 //! It knows how to set a machine up, check the house rules, run every test, show the product at work and measure it.
 //! It is compiled before anything else, so it depends on little; what it runs are the same binaries a user runs.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool: printing is what it is for
 
 mod bench;
 mod check;
@@ -12,6 +13,8 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -40,7 +43,17 @@ enum Command {
     Web,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\x1b[31mfailed:\x1b[0m {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let root = shell::enter_root()?;
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&root, &arguments),

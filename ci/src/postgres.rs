@@ -26,7 +26,10 @@ impl Postgres {
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let server = Self { programs, folder, port };
-        server.run("initdb", &["-D", &server.cluster(), "-U", "pictor", "-A", "trust", "-E", "UTF8", "--no-sync"])?;
+        server.run(
+            "initdb",
+            &["-D", &server.cluster(), "-U", "pictor", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        )?;
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300"
         );

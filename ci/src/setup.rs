@@ -41,7 +41,8 @@ fn debian() -> Result<()> {
 }
 
 fn debian_of(is_wanted: impl Fn(&str) -> bool) -> Result<()> {
-    let missing: Vec<_> = DEBIAN.iter().filter(|(sign, package, _)| is_wanted(package) && !is_there(sign)).collect();
+    let missing: Vec<_> =
+        DEBIAN.iter().filter(|(sign, package, _)| is_wanted(package) && !is_there(sign)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -72,7 +73,10 @@ fn apt(arguments: &[&str]) -> Result<()> {
         sudo.arg("apt-get");
         sudo
     } else {
-        bail!("installing packages needs root and there is no sudo: run `apt-get {}` as root", arguments.join(" "));
+        bail!(
+            "installing packages needs root and there is no sudo: run `apt-get {}` as root",
+            arguments.join(" ")
+        );
     };
     shell::run_with(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
@@ -113,7 +117,10 @@ fn bpy() -> Result<()> {
         return Ok(());
     }
     shell::say(&format!("installing {BPY} (once, about 400 MB)"));
-    let maker = ["python3.11", "python3"].into_iter().find(|name| shell::has(name)).context("no python3 was found")?;
+    let maker = ["python3.11", "python3"]
+        .into_iter()
+        .find(|name| shell::has(name))
+        .context("no python3 was found")?;
     let folder_text = folder.to_string_lossy();
     shell::run(maker, &["-m", "venv", "--clear", &folder_text])?;
     shell::run(&python.to_string_lossy(), &["-m", "pip", "install", "--quiet", BPY])?;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 
 /// Goes to the workspace's root, so that paths mean the same from wherever the tool was called.
 pub fn enter_root() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the ci crate lies in the workspace")?;
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the ci crate lies in the workspace")?;
     std::env::set_current_dir(root).with_context(|| format!("cannot enter {}", root.display()))?;
     Ok(root.to_path_buf())
 }

@@ -39,10 +39,12 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     let before = [read(worker)?, read(cloud)?];
     pause(Duration::from_secs(arguments.seconds));
     let after = [read(worker)?, read(cloud)?];
-    let ticks_a_second: f64 = shell::output("getconf", &["CLK_TCK"])?.parse().context("CLK_TCK is a number")?;
+    let ticks_a_second: f64 =
+        shell::output("getconf", &["CLK_TCK"])?.parse().context("CLK_TCK is a number")?;
     println!("program           resident   processor of a core   aim");
-    for ((name, aim), (before, after)) in
-        [("pictor-worker", "≤ 30 MiB, ≤ 0.3 %"), ("pictor-cloud", "")].into_iter().zip(before.iter().zip(&after))
+    for ((name, aim), (before, after)) in [("pictor-worker", "≤ 30 MiB, ≤ 0.3 %"), ("pictor-cloud", "")]
+        .into_iter()
+        .zip(before.iter().zip(&after))
     {
         let seconds = (after.processor_ticks - before.processor_ticks) as f64 / ticks_a_second;
         println!(
@@ -56,7 +58,7 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
 
 fn pause(length: Duration) {
     let (_keep, never) = sync_channel::<()>(1);
-    drop(never.recv_timeout(length));
+    let _ = never.recv_timeout(length);
 }
 
 fn read(process: u32) -> Result<Reading> {
@@ -67,7 +69,11 @@ fn read(process: u32) -> Result<Reading> {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     Ok(Reading {
-        resident_kib: resident.split_whitespace().next().and_then(|text| text.parse().ok()).context("VmRSS")?,
+        resident_kib: resident
+            .split_whitespace()
+            .next()
+            .and_then(|text| text.parse().ok())
+            .context("VmRSS")?,
         processor_ticks: field(14) + field(15),
     })
 }

@@ -74,7 +74,8 @@ fn measure(farm: &Farm, sample: Sample, frames: u32, rounds: u32, folder: &Path)
     for round in 0..rounds {
         let out = folder.join(format!("{}-{round}", sample.name()));
         times.bare = times.bare.min(bare(&scene, &out.join("bare"))?);
-        times.process_a_frame = times.process_a_frame.min(process_a_frame(&scene, frames, &out.join("single"))?);
+        times.process_a_frame =
+            times.process_a_frame.min(process_a_frame(&scene, frames, &out.join("single"))?);
         let through = through_the_farm(farm, &scene, frames, &out.join("farm"))?;
         times.farm = times.farm.min(through.wall);
         times.first_start_ms = times.first_start_ms.min(through.first_start_ms);
@@ -104,8 +105,17 @@ fn process_a_frame(scene: &Path, frames: u32, out: &Path) -> Result<Duration> {
 
 fn blender(scene: &Path, out: &Path, what: &[&str]) -> Result<()> {
     let mut command = Command::new("blender");
-    command.args(["--background", "--factory-startup", "-noaudio"]).arg(scene).arg("-o").arg(out.join("####"));
-    let status = command.args(what).stdout(Stdio::null()).stderr(Stdio::null()).status().context("cannot start blender")?;
+    command
+        .args(["--background", "--factory-startup", "-noaudio"])
+        .arg(scene)
+        .arg("-o")
+        .arg(out.join("####"));
+    let status = command
+        .args(what)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot start blender")?;
     if !status.success() {
         bail!("blender ended with {status}");
     }
@@ -129,8 +139,8 @@ fn through_the_farm(farm: &Farm, scene: &Path, frames: u32, out: &Path) -> Resul
     let started = shell::started_now();
     let job = farm.pictor(&["submit", &scene.to_string_lossy(), "--json"])?;
     let job = job["id"].as_str().context("submit names the job")?.to_owned();
-    let status = farm.client(&["pull", &job, "--watch", "--out", &out.to_string_lossy()]).stdout(Stdio::null());
-    if !status.stderr(Stdio::null()).status()?.success() {
+    let mut pull = farm.client(&["pull", &job, "--watch", "--out", &out.to_string_lossy()]);
+    if !pull.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
         bail!("the job did not complete");
     }
     let wall = started.elapsed();
@@ -146,7 +156,8 @@ fn gaps(farm: &Farm, job: &str, frames: u32) -> Result<(Vec<f64>, f64)> {
         bail!("the worker's log tells of {} of {frames} frames", spans.len());
     }
     let shown = farm.pictor(&["jobs", "show", job, "--json"])?;
-    let created: f64 = shown["created_at"].as_str().map(farm::unix_ms).context("a job says when it was made")??;
+    let created: f64 =
+        shown["created_at"].as_str().map(farm::unix_ms).context("a job says when it was made")??;
     let first = spans.first().map_or(f64::NAN, |span| span.0) - created;
     Ok((spans.windows(2).map(|pair| (pair[1].0 - pair[0].1).max(0.0)).collect(), first))
 }
@@ -170,7 +181,9 @@ fn same_pixels(bare: &Path, farm: &Path, frames: u32) -> Result<()> {
 }
 
 fn print(rows: &[Times]) {
-    println!("\nscene     frames      -a   1/frame     farm   farm/-a   farm/1-per-frame   gap p50   gap p99   first frame after");
+    println!(
+        "\nscene     frames      -a   1/frame     farm   farm/-a   farm/1-per-frame   gap p50   gap p99   first frame after"
+    );
     for row in rows {
         let at = |part: f64| -> f64 {
             let last = row.gaps_ms.len().saturating_sub(1);
@@ -190,5 +203,7 @@ fn print(rows: &[Times]) {
             row.first_start_ms,
         );
     }
-    println!("\nEvery frame of the farm equals bare Blender's, pixel by pixel. Aim: farm/-a ≤ 1.10 on `second`.");
+    println!(
+        "\nEvery frame of the farm equals bare Blender's, pixel by pixel. Aim: farm/-a ≤ 1.10 on `second`."
+    );
 }

@@ -13,14 +13,21 @@ impl Farm {
     pub fn frame_spans(&self, job: &str) -> Result<Vec<(f64, f64)>> {
         let mut spans: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
         for worker in self.worker_folders()? {
-            let verb = self.programs.command("pictor-worker").args(["logs", "--json", "--data"]).arg(worker).output()?;
+            let verb = self
+                .programs
+                .command("pictor-worker")
+                .args(["logs", "--json", "--data"])
+                .arg(worker)
+                .output()?;
             for line in String::from_utf8_lossy(&verb.stdout).lines() {
                 let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
                 let fields = &entry["fields"];
                 if fields["job.id"] != job {
                     continue;
                 }
-                let (Some(frame), Some(at)) = (fields["frame"].as_i64(), entry["timestamp"].as_str()) else { continue };
+                let (Some(frame), Some(at)) = (fields["frame"].as_i64(), entry["timestamp"].as_str()) else {
+                    continue;
+                };
                 let span = spans.entry(frame).or_insert((f64::NAN, f64::NAN));
                 match fields["message"].as_str() {
                     Some("frame started") => span.0 = unix_ms(at)?,
@@ -29,7 +36,8 @@ impl Farm {
                 }
             }
         }
-        let mut spans: Vec<_> = spans.into_values().filter(|(began, ended)| !began.is_nan() && !ended.is_nan()).collect();
+        let mut spans: Vec<_> =
+            spans.into_values().filter(|(began, ended)| !began.is_nan() && !ended.is_nan()).collect();
         spans.sort_by(|one, other| one.0.total_cmp(&other.0));
         Ok(spans)
     }

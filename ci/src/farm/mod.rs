@@ -66,11 +66,19 @@ impl Farm {
         let mut command = programs.command("pictor-cloud");
         command.arg("serve").args(["--listen", listen]).arg("--data").arg(&cloud_folder);
         let log = File::create(folder.join("cloud.log")).context("cannot make the cloud's log")?;
-        let mut cloud = command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start pictor-cloud")?;
+        let mut cloud =
+            command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start pictor-cloud")?;
         let url = address_said(&mut cloud).inspect_err(|_| drop(cloud.kill()))?;
         let password = random_text()?;
-        let mut farm =
-            Self { programs, folder: folder.into(), url, token: String::new(), password, workers: vec![], cloud };
+        let mut farm = Self {
+            programs,
+            folder: folder.into(),
+            url,
+            token: String::new(),
+            password,
+            workers: vec![],
+            cloud,
+        };
         farm.make_account()?;
         farm.token = farm.admin(&["token", "create", "--email", EMAIL, "--scope", "all"], None)?;
         Ok(farm)
@@ -93,7 +101,15 @@ impl Farm {
 
     fn make_account(&self) -> Result<()> {
         let mut arguments = vec!["account", "create", "--email", EMAIL, "--name", "Demo"];
-        arguments.extend(["--role", "provider", "--role", "creator", "--role", "operator", "--password-stdin"]);
+        arguments.extend([
+            "--role",
+            "provider",
+            "--role",
+            "creator",
+            "--role",
+            "operator",
+            "--password-stdin",
+        ]);
         self.admin(&arguments, Some(&self.password)).map(drop)
     }
 
@@ -119,14 +135,22 @@ impl Farm {
         self.admin(&["worker", "create", "--email", EMAIL, "--name", name, "--out", &file_text], None)?;
         let worker_folder = self.folder.join(name);
         let mut import = self.programs.command("pictor-worker");
-        let status = import.arg("import").arg(&file).arg("--data").arg(&worker_folder).stdout(Stdio::null()).status()?;
+        let status = import
+            .arg("import")
+            .arg(&file)
+            .arg("--data")
+            .arg(&worker_folder)
+            .stdout(Stdio::null())
+            .status()?;
         if !status.success() {
             bail!("pictor-worker import ended with {status}");
         }
-        let log = File::create(self.folder.join(format!("{name}.log"))).context("cannot make the worker's log")?;
+        let log =
+            File::create(self.folder.join(format!("{name}.log"))).context("cannot make the worker's log")?;
         let mut run = self.programs.command("pictor-worker");
         let run = run.arg("run").arg("--data").arg(&worker_folder);
-        self.workers.push(run.stdout(Stdio::null()).stderr(log).spawn().context("cannot start pictor-worker")?);
+        self.workers
+            .push(run.stdout(Stdio::null()).stderr(log).spawn().context("cannot start pictor-worker")?);
         self.wait_for("the worker to come online", |farm| {
             let workers = farm.pictor(&["workers", "list", "--json"])?;
             let is_online = |worker: &Value| worker["name"] == name && worker["connection"] == "online";
@@ -147,7 +171,8 @@ impl Farm {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("pictor {} ended with {}: {said}", arguments.join(" "), output.status);
         }
-        serde_json::from_slice(&output.stdout).with_context(|| format!("pictor {} wrote no JSON", arguments.join(" ")))
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("pictor {} wrote no JSON", arguments.join(" ")))
     }
 
     /// The creator's client, set to this cloud.
@@ -165,7 +190,7 @@ impl Farm {
             if let Some(answer) = ask(self)? {
                 return Ok(answer);
             }
-            drop(pause.recv_timeout(Duration::from_millis(50)));
+            let _ = pause.recv_timeout(Duration::from_millis(50));
         }
         bail!("waited {} s for {what}; see the logs in {}", READY_WITHIN.as_secs(), self.folder.display())
     }
@@ -188,7 +213,7 @@ fn stop(child: &mut Child) {
         if matches!(child.try_wait(), Ok(Some(_))) {
             return;
         }
-        drop(pause.recv_timeout(Duration::from_millis(20)));
+        let _ = pause.recv_timeout(Duration::from_millis(20));
     }
     drop(child.kill());
     drop(child.wait());

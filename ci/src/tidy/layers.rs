@@ -9,7 +9,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         &["actix", "crate::http", "crate::agents", "crate::views", "handlebars"],
         "the store knows SQL and the domain only",
     ),
-    ("cloud/src/blobs/", &["actix", "sqlx", "crate::http", "crate::agents", "crate::views"], "blobs know bytes only"),
+    (
+        "cloud/src/blobs/",
+        &["actix", "sqlx", "crate::http", "crate::agents", "crate::views"],
+        "blobs know bytes only",
+    ),
     (
         "cloud/src/agents/",
         &["actix_web", "sqlx", "handlebars", "crate::http", "crate::views"],

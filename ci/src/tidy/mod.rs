@@ -36,7 +36,8 @@ impl Source {
         }
         let lines: Vec<&str> = self.text.lines().collect();
         let end = lines.windows(2).position(|pair| {
-            pair[0].trim_start().starts_with("#[cfg(test)]") && pair[1].trim_start().starts_with("mod ")
+            pair[0].trim_start().starts_with("#[cfg(test)]")
+                && pair[1].trim_start().starts_with("mod ")
                 && pair[1].trim_end().ends_with('{')
         });
         lines[..end.unwrap_or(lines.len())].to_vec()
@@ -76,7 +77,9 @@ fn listed(root: &Path) -> Result<Vec<PathBuf>> {
 fn sources(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in listed(root)? {
-        let is_source = path.extension().is_some_and(|ending| ["rs", "ts", "css", "py", "mjs"].iter().any(|e| ending == *e));
+        let is_source = path
+            .extension()
+            .is_some_and(|ending| ["rs", "ts", "css", "py", "mjs"].iter().any(|e| ending == *e));
         if is_source {
             let text = std::fs::read_to_string(root.join(&path))
                 .with_context(|| format!("cannot read {}", path.display()))?;

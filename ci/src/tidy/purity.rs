@@ -54,7 +54,10 @@ fn code(source: &Source) -> Vec<Finding> {
         let code = line.split("//").next().unwrap_or_default();
         for (name, reason) in FORBIDDEN {
             if code.contains(name) {
-                findings.push(Finding::new(format!("{}:{}", source.path, number + 1), format!("{name}: {reason}")));
+                findings.push(Finding::new(
+                    format!("{}:{}", source.path, number + 1),
+                    format!("{name}: {reason}"),
+                ));
             }
         }
     }
@@ -67,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_clock_in_pure_code_is_found() {
-        let source = |text: &str| Source { path: "cloud/domain/src/job/machine.rs".into(), text: text.into() };
+        let source =
+            |text: &str| Source { path: "cloud/domain/src/job/machine.rs".into(), text: text.into() };
         assert_eq!(code(&source("let now = Instant::now();\n")).len(), 1);
         assert_eq!(code(&source("/// not `Instant::now()`\nlet now = event.now;\n")).len(), 0);
     }

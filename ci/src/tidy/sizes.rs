@@ -44,20 +44,38 @@ fn functions(source: &Source) -> Vec<Finding> {
     let lines = source.production();
     let mut findings = Vec::new();
     for (start, line) in lines.iter().enumerate() {
-        let indent = line.len() - line.trim_start().len();
+        let indent = indent_of(line);
         if !is_function_head(line.trim_start()) {
             continue;
         }
-        let end = lines[start..].iter().position(|later| {
-            later.len() - later.trim_start().len() == indent && (later.trim() == "}" || later.trim_end().ends_with("{}"))
-        });
+        let own: Vec<(usize, &str)> = lines[start..]
+            .iter()
+            .map(|later| later.trim_end())
+            .enumerate()
+            .filter(|(_, l)| indent_of(l) == indent)
+            .collect();
+        // A signature over several lines ends at its own indentation too: with a body, or without in a trait.
+        let opens = own
+            .iter()
+            .find(|(_, later)| later.ends_with('{') || later.ends_with(';') || later.ends_with('}'));
+        if !opens.is_some_and(|(_, opening)| opening.ends_with('{')) {
+            continue;
+        }
+        let end = own.iter().find(|(_, later)| later.trim_start() == "}").map(|(at, _)| *at);
         let length = end.map_or(0, |end| end + 1);
         if length > FUNCTION_LINES_MAX {
             let place = format!("{}:{}", source.path, start + 1);
-            findings.push(Finding::new(place, format!("a function of {length} lines, more than {FUNCTION_LINES_MAX}")));
+            findings.push(Finding::new(
+                place,
+                format!("a function of {length} lines, more than {FUNCTION_LINES_MAX}"),
+            ));
         }
     }
     findings
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn is_function_head(line: &str) -> bool {
@@ -84,7 +102,10 @@ pub fn folders(root: &Path) -> Result<Vec<Finding>> {
         .into_iter()
         .filter(|(folder, names)| names.len() > FOLDER_ENTRIES_MAX && !is_list(folder))
         .map(|(folder, names)| {
-            Finding::new(folder, format!("{} entries, more than {FOLDER_ENTRIES_MAX}: group them", names.len()))
+            Finding::new(
+                folder,
+                format!("{} entries, more than {FOLDER_ENTRIES_MAX}: group them", names.len()),
+            )
         })
         .collect())
 }
@@ -95,6 +116,15 @@ mod tests {
 
     fn source(path: &str, text: String) -> Source {
         Source { path: path.into(), text }
+    }
+
+    #[test]
+    fn a_long_trait_of_short_declarations_is_no_long_function() {
+        let declaration = "    fn one(\n        &self,\n    ) -> u32;\n".repeat(40);
+        assert_eq!(
+            check(&[source("a/src/lib.rs", format!("pub trait Many {{\n{declaration}}}\n"))]).len(),
+            0
+        );
     }
 
     #[test]
