@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod named;
+#[cfg(test)]
+mod table;
 
 pub mod job;
 pub mod lease;

@@ -46,9 +46,10 @@ impl Standing {
     #[must_use]
     pub fn after_failure(&self, class: FailureClass, message: &str, now: UnixMillis) -> Self {
         let failures_in_row = self.failures_in_row.saturating_add(1);
-        Self {
-            failures_in_row,
-            rest: rest_due(failures_in_row, class, message, now).or_else(|| self.rest.clone()),
+        match rest_due(failures_in_row, class, message, now) {
+            // After its rest it gets a fresh chance.
+            Some(rest) => Self { failures_in_row: 0, rest: Some(rest) },
+            None => Self { failures_in_row, rest: self.rest.clone() },
         }
     }
 
@@ -85,18 +86,12 @@ mod tests {
         assert!(!fail(&twice.after_success()).is_rested(now));
         let rested = fail(&twice);
         assert!(rested.is_rested(now) && !rested.is_good(now));
-        assert!(!rested.is_rested(now.plus(REST_FOR)));
+        let later = now.plus(REST_FOR);
+        assert!(!rested.is_rested(later) && rested.is_good(later));
+        assert!(!rested.after_failure(FailureClass::Crash, "again", later).is_rested(later));
         assert_eq!(
             rested.rest.unwrap().reason,
             "rested for 10 minutes after 3 failed attempts in a row; the last: Blender crashed (signal 11)"
         );
-    }
-
-    #[test]
-    fn after_its_rest_one_more_failure_rests_it_again() {
-        let later = UnixMillis(0).plus(REST_FOR);
-        let over = Standing { failures_in_row: 3, rest: Some(Rest { until: later, reason: String::new() }) };
-        assert!(!over.is_rested(later));
-        assert!(over.after_failure(FailureClass::Crash, "again", later).is_rested(later));
     }
 }
