@@ -10,6 +10,20 @@ pub struct NewWorker {
     pub name: String,
 }
 
+/// `PATCH /api/v1/workers/{id}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerChange {
+    /// New name.
+    pub name: Option<String>,
+}
+
+/// `PUT /api/v1/workers/{id}/pause`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PauseWorker {
+    /// Resume by itself after this; `null`: only by hand.
+    pub for_ms: Option<u64>,
+}
+
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Worker {

@@ -14,6 +14,7 @@ use pictor_cloud_api::problem::{FieldProblem, Problem, ProblemCode};
 
 use crate::agents::Busy;
 use crate::blobs::BlobError;
+use crate::enrolment::ConfigurationError;
 use crate::http::guards::passwords::PasswordError;
 use crate::store::{ConflictKind, StoreError};
 
@@ -266,6 +267,15 @@ impl From<BlobError> for Error {
                 Self::new(ProblemCode::Malformed, detail).caused_by(source)
             }
             BlobError::Io(source) => Self::internal(source),
+        }
+    }
+}
+
+impl From<ConfigurationError> for Error {
+    fn from(error: ConfigurationError) -> Self {
+        match error {
+            ConfigurationError::Store(error) => error.into(),
+            ConfigurationError::Secret(_) | ConfigurationError::Format(_) => Self::internal(error),
         }
     }
 }

@@ -11,13 +11,13 @@ use actix_web::web::{self, ServiceConfig, to};
 use actix_web::{HttpResponse, Route as ActixRoute, guard};
 use pictor_cloud_api::problem::ProblemCode;
 
-use super::api::{accounts, docs, sessions, tokens};
-use super::guards::Guard::{self, Api, Public, Session};
-use super::guards::Need::{ReadAccount, WriteAccount};
+use super::api::{accounts, docs, frames, jobs, sessions, tasks, tokens, workers};
+use super::guards::Guard::{self, Api, Public, Session, Worker};
+use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
 use super::problem::Error;
-use Kind::{CreateSecret, Plain};
+use Kind::{Create, CreateSecret, Plain, Stream};
 
 /// How a route takes its body and gives its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,28 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/tokens", Api(WriteAccount), Plain, || to(tokens::list_tokens)),
     post("/api/v1/tokens", Session, CreateSecret, || to(tokens::create_token)),
     delete("/api/v1/tokens/{token}", Api(WriteAccount), Plain, || to(tokens::revoke_token)),
+    // workers
+    get("/api/v1/workers", Api(ReadWorkers), Plain, || to(workers::list_workers)),
+    post("/api/v1/workers", Api(WriteWorkers), Create, || to(workers::create_worker)),
+    get("/api/v1/workers/{worker}", Api(ReadWorkers), Plain, || to(workers::get_worker)),
+    patch("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::change_worker)),
+    delete("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::remove_worker)),
+    post("/api/v1/workers/{worker}/configuration", Api(WriteWorkers), CreateSecret, || to(workers::make_configuration)),
+    put("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::pause_worker)),
+    delete("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::resume_worker)),
+    // jobs
+    get("/api/v1/jobs", Api(ReadJobs), Plain, || to(jobs::list_jobs)),
+    get("/api/v1/jobs/{job}", Api(ReadJobs), Plain, || to(jobs::get_job)),
+    patch("/api/v1/jobs/{job}", Api(WriteJobs), Plain, || to(jobs::change_job)),
+    post("/api/v1/jobs/{job}/pause", Api(WriteJobs), Plain, || to(jobs::pause_job)),
+    post("/api/v1/jobs/{job}/resume", Api(WriteJobs), Plain, || to(jobs::resume_job)),
+    post("/api/v1/jobs/{job}/cancel", Api(WriteJobs), Plain, || to(jobs::cancel_job)),
+    post("/api/v1/jobs/{job}/retry", Api(WriteJobs), Plain, || to(jobs::retry_job)),
+    get("/api/v1/jobs/{job}/tasks", Api(ReadJobs), Plain, || to(tasks::list_tasks)),
+    get("/api/v1/jobs/{job}/frames", Api(ReadJobs), Plain, || to(frames::list_frames)),
+    get("/api/v1/jobs/{job}/log", Api(ReadJobs), Plain, || to(tasks::job_log)),
+    // frames from workers
+    put("/api/v1/leases/{lease}/frames/{frame}", Worker, Stream, || to(frames::put_frame)),
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),

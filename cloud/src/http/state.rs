@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
+use actix_web::http::header;
 use pictor_actors::now::{Clock, Now};
 use pictor_actors::supervise::Shutdown;
 use pictor_actors::units::UnixMillis;
+use pictor_cloud_api::problem::ProblemCode;
+use url::Url;
 
 use super::layers::rate_limit::RateLimits;
+use super::problem::Error;
 use crate::agents::Farm;
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -41,6 +46,21 @@ impl AppState {
     #[must_use]
     pub fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// The address under which whoever asks reaches this cloud: the configured one, else as the request came in.
+    ///
+    /// # Errors
+    /// `malformed` if the request names no usable host and none is configured.
+    pub fn address(&self, request: &HttpRequest) -> Result<Url, Error> {
+        if let Some(url) = &self.config.server.public_url {
+            return Ok(url.clone());
+        }
+        let scheme = if self.config.server.secure_cookies { "https" } else { "http" };
+        let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+        let url = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
+        let plain = url.filter(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
+        plain.ok_or_else(|| Error::new(ProblemCode::Malformed, "the request names no usable host"))
     }
 
     /// The time of day, to store.

@@ -3,6 +3,8 @@
 //! Pure but for the `load` functions, which ask the farm once per list. Unknown stays `None`.
 
 pub mod accounts;
+pub mod jobs;
+pub mod tasks;
 pub mod workers;
 
 use pictor_actors::units::UnixMillis;

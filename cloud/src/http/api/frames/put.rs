@@ -1,0 +1,103 @@
+//! A worker delivers a frame.
+//!
+//! In this order: what the headers say is checked, then whether the lease still has its right, and only then the body
+//! is read. Doing it twice is harmless; a worker deletes its copy only against the receipt.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use pictor_actors::ids::{AccountId, LeaseId};
+use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
+use pictor_cloud_api::problem::ProblemCode;
+
+use crate::http::guards::WorkerCaller;
+use crate::http::layers::body;
+use crate::http::problem::{Answer, Error};
+use crate::http::state::AppState;
+use crate::store::{FrameRow, NewFrame, StoreError, UploadVerdict};
+
+/// Stores a frame under a lease.
+#[utoipa::path(put, path = "/api/v1/leases/{lease}/frames/{frame}", operation_id = "put_frame",
+    tag = "worker", params(("lease" = String, Path), ("frame" = i32, Path)),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, description = "stored: a receipt"), (status = 200, description = "was stored")))]
+pub async fn put_frame(
+    request: HttpRequest,
+    caller: WorkerCaller,
+    state: Data<AppState>,
+    path: Path<(LeaseId, i32)>,
+    payload: Payload,
+) -> Answer<HttpResponse> {
+    let (lease, frame) = path.into_inner();
+    let announced = announced(&request, lease, frame, state.config.limits.frame_bytes_max)?;
+    let account = match state.store.lease_for_upload(lease, announced.fence, frame).await? {
+        UploadVerdict::Wanted { account, worker, .. } if worker == caller.worker.id => account,
+        UploadVerdict::Already(row) if row.worker_id == caller.worker.id => {
+            body::discard(payload).await;
+            return Ok(HttpResponse::Ok().json(receipt_of(&row)));
+        }
+        UploadVerdict::Wanted { .. } | UploadVerdict::Already(_) | UploadVerdict::Superseded => {
+            body::discard(payload).await;
+            return Err(StoreError::StaleFence.into());
+        }
+    };
+    store(&state, account, &announced, payload).await
+}
+
+async fn store(
+    state: &AppState,
+    account: AccountId,
+    frame: &NewFrame,
+    payload: Payload,
+) -> Answer<HttpResponse> {
+    let blobs = &state.blobs;
+    let stored =
+        body::receive(payload, |bytes| blobs.put_stream(bytes, Some(frame.hash), frame.size)).await?;
+    if stored.size != frame.size {
+        let detail = format!("{} bytes came instead of {}: send them again", stored.size, frame.size);
+        return Err(Error::new(ProblemCode::HashMismatch, detail));
+    }
+    state.store.put_blob(stored.hash, stored.size, Some(account), state.wall()).await?;
+    let row = state.store.store_frame(frame, state.wall()).await?;
+    let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
+    let answer = answer.json(&row.receipt);
+    state.metrics.frame_stored(stored.size);
+    state.farm.job_changed(row.job);
+    Ok(answer)
+}
+
+/// What the headers announce, within limits.
+fn announced(request: &HttpRequest, lease: LeaseId, frame: i32, size_max: u64) -> Answer<NewFrame> {
+    let size: u64 = number(request, header::CONTENT_LENGTH.as_str())?;
+    if size == 0 {
+        return Err(Error::new(
+            ProblemCode::HashMismatch,
+            "the frame is empty: a frame has at least one byte",
+        ));
+    }
+    if size > size_max {
+        let detail = format!("the frame has {size} bytes, more than the {size_max} that are allowed");
+        return Err(Error::new(ProblemCode::TooLarge, detail));
+    }
+    let fence = number(request, FENCE_HEADER)?;
+    let render_ms = number(request, RENDER_MS_HEADER)?;
+    let hash = number(request, HASH_HEADER)?;
+    Ok(NewFrame { lease, fence, frame, hash, size, render_ms })
+}
+
+fn number<T: std::str::FromStr>(request: &HttpRequest, name: &str) -> Answer<T> {
+    let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+    value.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Error::new(ProblemCode::Malformed, format!("the header {name} is missing or not what it should be"))
+    })
+}
+
+fn receipt_of(row: &FrameRow) -> FrameReceipt {
+    FrameReceipt {
+        lease: row.lease_id,
+        frame: row.frame,
+        hash: row.hash,
+        size: row.size,
+        stored_at: row.stored_at,
+    }
+}
