@@ -2,6 +2,7 @@
 //!
 //! Every label has few values: a route's pattern and never its address, an outcome's name and never an id.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -42,9 +43,10 @@ struct OperationLabels {
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// Everything the cloud counts; shared behind an `Arc`.
+/// Everything the cloud counts. Cheap to clone; all clones count together.
+#[derive(Clone)]
 pub struct Metrics {
-    registry: Registry,
+    registry: Arc<Registry>,
     http_requests: Family<HttpLabels, Counter>,
     http_seconds: Histogram,
     links: Gauge,
@@ -81,8 +83,9 @@ impl Metrics {
     /// All counters at zero.
     #[must_use]
     pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("pictor");
         let mut metrics = Self {
-            registry: Registry::with_prefix("pictor"),
+            registry: Arc::default(),
             http_requests: Family::default(),
             http_seconds: latency_histogram(),
             links: Gauge::default(),
@@ -97,7 +100,8 @@ impl Metrics {
             live_streams: Gauge::default(),
             store_seconds: Family::new_with_constructor(latency_histogram),
         };
-        metrics.register();
+        metrics.register(&mut registry);
+        metrics.registry = Arc::new(registry);
         metrics
     }
 
@@ -175,8 +179,7 @@ impl Metrics {
         Ok(text)
     }
 
-    fn register(&mut self) {
-        let r = &mut self.registry;
+    fn register(&self, r: &mut Registry) {
         r.register("http_requests", "Requests answered, by route and status", self.http_requests.clone());
         r.register_with_unit(
             "http_request",
@@ -218,7 +221,7 @@ mod tests {
         metrics.http_request("/api/v1/jobs/{id}", 404, Duration::from_millis(2));
         metrics.lease_ended("expired");
         metrics.actor_restarted("jobs", "panicked");
-        metrics.frame_stored(10);
+        metrics.clone().frame_stored(10);
         let text = metrics.render().unwrap();
         for line in [
             r#"pictor_http_requests_total{route="/api/v1/jobs/{id}",status="404"} 1"#,
