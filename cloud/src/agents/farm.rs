@@ -2,20 +2,59 @@
 //!
 //! It turns calls into messages to the actors and waits a bounded time for their answers. A call that gets none is
 //! answered with [`Busy`] or with *not known*: the truth is in the database, and every caller can ask again.
-#![allow(clippy::todo, clippy::unused_async)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pictor_actors::ids::{JobId, LinkId, WorkerId};
-use pictor_actors::protocol::{FromWorker, Hello, MetricSample, Pause, Refusal, ToWorker, Welcome};
+use pictor_actors::now::Clock;
+use pictor_actors::protocol::{
+    FromWorker, Hello, MetricSample, Pause, Refusal, RefusalCode, Retry, ToWorker, Welcome,
+};
+use pictor_actors::supervise::{Door, KeptState, Shutdown};
+use pictor_actors::units::Millis;
 use tokio::sync::mpsc;
 
-use super::broadcast::{EventId, Subscription, Topic};
+use super::broadcast::{Broadcast, EventId, Subscribe, Subscription, Topic};
+use super::fleet::{Fleet, GetLive, NeedNode};
 use super::job_live::JobLive;
+use super::jobs::{FrameStored, GetJobLive, JobChanged};
+use super::ports::WorkDoors;
+use super::wiring::{Nodes, Timing};
 use super::worker_live::WorkerLive;
+use super::worker_node::{Adopt, GetSamples, LinkGone, Remove, Said, SetPause};
+use crate::blobs::Blobs;
+use crate::config::Config;
+use crate::secrets::new_secret;
+use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerRow};
+use crate::telemetry::Metrics;
+
+/// An actor's answer is waited for this long: far above what it takes, far below what a person waits.
+const ANSWER_WITHIN: Millis = Millis::from_secs(2);
+/// A refused worker of a cloud that is busy or stops comes back after this.
+const COME_BACK_AFTER: Millis = Millis::from_secs(2);
+const BEARER_PREFIX: &str = "wkb_";
 
 /// An actor's mailbox is full or it is being rebuilt: try again soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the farm is busy")]
 pub struct Busy;
+
+/// What a farm is started with.
+pub struct FarmParts {
+    /// The truth.
+    pub store: Store,
+    /// Stored bytes, for the sweeps.
+    pub blobs: Arc<dyn Blobs>,
+    /// Settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Ends all.
+    pub shutdown: Shutdown,
+}
 
 /// A socket whose worker has proven who it is.
 #[derive(Debug)]
@@ -29,58 +68,189 @@ pub struct LinkOpened {
 }
 
 /// The farm.
-#[derive(Debug, Clone)]
-pub struct Farm {}
+#[derive(Clone)]
+pub struct Farm {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
+    pub(super) timing: Timing,
+    pub(super) nodes: Nodes,
+    pub(super) work: WorkDoors,
+    pub(super) broadcast: Door<Broadcast>,
+    pub(super) fleet: Door<Fleet>,
+    pub(super) shutdown: Shutdown,
+}
 
 impl Farm {
-    /// A worker is there. `Ok`: send the welcome, then whatever comes out of the outbound channel.
-    pub async fn link_opened(&self, _opened: LinkOpened) -> Result<Welcome, Refusal> {
-        todo!()
+    /// Starts all actors on a thread of their own. Must be called inside an actix system.
+    ///
+    /// # Panics
+    /// If the system cannot make a thread.
+    #[must_use]
+    pub fn start(parts: FarmParts) -> Self {
+        super::start::start(parts)
     }
 
-    /// A message of a welcomed worker. `Err`: too much at once; close the socket.
-    pub fn link_said(&self, _worker: WorkerId, _link: LinkId, _said: FromWorker) -> Result<(), Busy> {
-        todo!()
+    /// A worker is there. `Ok`: send the welcome, then whatever comes out of the outbound channel.
+    pub async fn link_opened(&self, opened: LinkOpened) -> Result<Welcome, Refusal> {
+        if self.shutdown.is_stopping() {
+            return Err(unavailable("the cloud stops"));
+        }
+        let link = LinkId::generate();
+        let (bearer, bearer_hash) =
+            new_secret(BEARER_PREFIX).map_err(|_| unavailable("the cloud has no random numbers"))?;
+        let (worker, hello) = (opened.worker, opened.hello);
+        let now = self.clock.now().wall;
+        let stored = self.store.open_link(worker, link, &bearer_hash, &hello, now).await;
+        let stored = stored.map_err(|error| link_not_stored(worker, &error))?;
+        let wallet_address =
+            self.store.account(stored.row.account_id).await.ok().and_then(|account| account.wallet_address);
+        let worker_name = stored.row.name.clone();
+        let adopted = self.adopt(link, hello, stored, opened.outbound).await?;
+        Ok(Welcome {
+            link,
+            bearer,
+            heartbeat_after_ms: adopted.heartbeat_after.0,
+            lease_ttl_ms: self.timing.lease_ttl.0,
+            drop: adopted.drop,
+            worker_name,
+            wallet_address,
+        })
+    }
+
+    async fn adopt(
+        &self,
+        link: LinkId,
+        hello: Hello,
+        stored: OpenedLink,
+        outbound: mpsc::Sender<ToWorker>,
+    ) -> Result<super::worker_node::Adopted, Refusal> {
+        let need = NeedNode(Box::new(stored.row.clone()));
+        let node = self.fleet.ask(need, ANSWER_WITHIN).await.map_err(|_| unavailable("the cloud is busy"))?;
+        let node = node.ok_or_else(|| unavailable("the cloud stops"))?;
+        let adopt = Adopt { link, hello: Box::new(hello), opened: Box::new(stored), outbound };
+        node.ask(adopt, ANSWER_WITHIN).await.map_err(|_| unavailable("the cloud is busy"))?
+    }
+
+    /// A message of a welcomed worker. `Err`: too much at once; wait a moment and say it again, or close the socket.
+    pub fn link_said(&self, worker: WorkerId, link: LinkId, said: FromWorker) -> Result<(), Busy> {
+        let node = self.nodes.get(worker).ok_or(Busy)?;
+        node.try_send(Said { link, said }).map_err(|_| Busy)
     }
 
     /// The socket is gone.
-    pub fn link_closed(&self, _worker: WorkerId, _link: LinkId) {
-        todo!()
+    pub fn link_closed(&self, worker: WorkerId, link: LinkId) {
+        if let Some(node) = self.nodes.get(worker) {
+            // Lost: the actor finds out when it next speaks to the socket, or by silence.
+            let _ = node.try_send(LinkGone(link));
+        }
     }
 
     /// These workers as they are now, in the order asked; from their rows where they were not here lately. Left out:
     /// those that do not exist.
-    pub async fn workers_live(&self, _workers: Vec<WorkerId>) -> Vec<WorkerLive> {
-        todo!()
+    pub async fn workers_live(&self, workers: Vec<WorkerId>) -> Vec<WorkerLive> {
+        let mut known = self.known_live(&workers).await;
+        let mut live = Vec::with_capacity(workers.len());
+        for worker in workers {
+            match known.remove(&worker) {
+                Some(found) => live.push(found),
+                None => live.extend(self.store.worker(worker).await.ok().map(|row| self.live_of_row(&row))),
+            }
+        }
+        live
     }
 
-    /// Samples of the last 15 minutes, oldest first.
-    pub async fn worker_samples(&self, _worker: WorkerId) -> Vec<MetricSample> {
-        todo!()
+    /// These workers as they are now, in the order given, without a look into the database.
+    pub async fn workers_live_of(&self, rows: &[WorkerRow]) -> Vec<WorkerLive> {
+        let ids: Vec<WorkerId> = rows.iter().map(|row| row.id).collect();
+        let mut known = self.known_live(&ids).await;
+        rows.iter().map(|row| known.remove(&row.id).unwrap_or_else(|| self.live_of_row(row))).collect()
+    }
+
+    async fn known_live(&self, workers: &[WorkerId]) -> BTreeMap<WorkerId, WorkerLive> {
+        let asked = self.fleet.ask(GetLive(workers.to_vec()), ANSWER_WITHIN).await;
+        asked.unwrap_or_default().into_iter().map(|live| (live.worker, live)).collect()
+    }
+
+    fn live_of_row(&self, row: &WorkerRow) -> WorkerLive {
+        WorkerLive::of_row(row, self.timing.limits, self.clock.now().wall)
+    }
+
+    /// Samples of the last 15 minutes, oldest first; none of a worker that was not here since.
+    pub async fn worker_samples(&self, worker: WorkerId) -> Vec<MetricSample> {
+        let Some(node) = self.nodes.get(worker) else { return Vec::new() };
+        node.ask(GetSamples, ANSWER_WITHIN).await.unwrap_or_default()
     }
 
     /// The owner paused or resumed a worker, and it is stored: tells the worker.
-    pub fn set_pause(&self, _worker: WorkerId, _pause: Option<Pause>) {
-        todo!()
+    pub fn set_pause(&self, worker: WorkerId, pause: Option<Pause>) {
+        if let Some(node) = self.nodes.get(worker) {
+            // Lost: the worker hears of it at its next connection.
+            let _ = node.try_send(SetPause(pause));
+        }
     }
 
     /// A worker was removed, and it is stored: its socket is closed for good.
-    pub fn worker_removed(&self, _worker: WorkerId) {
-        todo!()
+    pub fn worker_removed(&self, worker: WorkerId) {
+        if let Some(node) = self.nodes.get(worker) {
+            let _ = node.try_send(Remove); // lost: its bearer is dead already
+        }
     }
 
     /// A job's rows were written: its actor looks at them again.
-    pub fn job_changed(&self, _job: JobId) {
-        todo!()
+    pub fn job_changed(&self, job: JobId) {
+        let _ = self.work.jobs.try_send(JobChanged(job)); // lost: the sweeps look at every live job
+    }
+
+    /// A frame was stored.
+    pub fn frame_stored(&self, row: FrameStoredRow) {
+        if !row.already {
+            self.metrics.frame_stored(row.receipt.size);
+        }
+        let _ = self.work.jobs.try_send(FrameStored(row)); // lost: the job's actor reads its rows again
     }
 
     /// What a live job does now; `None` for one that is not live.
-    pub async fn job_live(&self, _job: JobId) -> Option<JobLive> {
-        todo!()
+    pub async fn job_live(&self, job: JobId) -> Option<JobLive> {
+        self.work.jobs.ask(GetJobLive(job), ANSWER_WITHIN).await.ok().flatten()
     }
 
     /// Live events of a topic; with `after`, first those that were missed since that one (or `Resync`).
-    pub async fn subscribe(&self, _topic: Topic, _after: Option<EventId>) -> Result<Subscription, Busy> {
-        todo!()
+    pub async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Busy> {
+        self.broadcast.ask(Subscribe { topic, after }, ANSWER_WITHIN).await.ok().flatten().ok_or(Busy)
+    }
+
+    /// The kept actors that there is one of, for readiness and metrics.
+    #[must_use]
+    pub fn kept(&self) -> Vec<KeptState> {
+        vec![self.fleet.state(), self.broadcast.state(), self.work.jobs.state(), self.work.dispatcher.state()]
+    }
+
+    /// Ends all; also tells whether an end was asked for.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+}
+
+fn link_not_stored(worker: WorkerId, error: &StoreError) -> Refusal {
+    if matches!(error, StoreError::NotFound) {
+        return Refusal {
+            code: RefusalCode::UnknownWorker,
+            message:
+                "this cloud has no such worker (it may have been removed): import a new configuration file"
+                    .to_owned(),
+            retry: Retry::Never,
+        };
+    }
+    tracing::warn!(%worker, %error, "a connection was not stored");
+    unavailable("the cloud cannot reach its database")
+}
+
+fn unavailable(why: &str) -> Refusal {
+    Refusal {
+        code: RefusalCode::Unavailable,
+        message: format!("{why}: come back in a moment"),
+        retry: Retry::After { ms: COME_BACK_AFTER.0 },
     }
 }

@@ -14,11 +14,13 @@ pub mod fleet;
 pub mod job_live;
 pub mod jobs;
 pub mod ports;
+mod start;
 pub mod sweeps;
+mod wiring;
 pub mod worker_live;
 pub mod worker_node;
 
 pub use broadcast::{Announce, LiveEvent, Topic};
-pub use farm::{Busy, Farm, LinkOpened};
+pub use farm::{Busy, Farm, FarmParts, LinkOpened};
 pub use job_live::{InHand, JobLive};
 pub use worker_live::{Connection, SlotLive, Standing, WorkerLive};

@@ -5,8 +5,14 @@
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::heartbeat::SlotPhase;
-use pictor_actors::protocol::{MetricSample, WorkerActivity};
+use pictor_actors::protocol::{MetricSample, SlotFacts, WorkerActivity};
 use pictor_actors::units::UnixMillis;
+pub use pictor_cloud_domain::liveness::Connection;
+use pictor_cloud_domain::liveness::{LivenessLimits, stored_connection};
+use pictor_cloud_domain::worker::Rest;
+pub use pictor_cloud_domain::worker::Standing;
+
+use crate::store::WorkerRow;
 
 /// A worker as it is this moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,32 +33,6 @@ pub struct WorkerLive {
     pub sample: Option<MetricSample>,
     /// Whether it may have work, as far as its record goes.
     pub standing: Standing,
-}
-
-/// Whether a worker is there (product.md, Words).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Connection {
-    /// Not once so far.
-    Never,
-    /// Heartbeats come.
-    Online,
-    /// One or two are missing, or the socket is gone for a moment.
-    Stale,
-    /// Gone.
-    Offline,
-}
-
-impl Connection {
-    /// As API and pages write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Online => "online",
-            Self::Stale => "stale",
-            Self::Offline => "offline",
-        }
-    }
 }
 
 /// One slot of a worker, as the last heartbeat said.
@@ -90,13 +70,46 @@ impl SlotLive {
     }
 }
 
-/// A worker's record: three failures in a row and it is rested.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Failed attempts since the last one that went well.
-    pub failures_in_row: u32,
-    /// Gets nothing until then.
-    pub rested_until: Option<UnixMillis>,
-    /// Why, in words.
-    pub reason: Option<String>,
+impl WorkerLive {
+    /// A worker that has no actor, from its row.
+    #[must_use]
+    pub fn of_row(row: &WorkerRow, limits: LivenessLimits, now: UnixMillis) -> Self {
+        Self {
+            worker: row.id,
+            connection: stored_connection(row.last_heartbeat_at, limits, now),
+            activity: None,
+            online_since: None,
+            last_heartbeat_at: row.last_heartbeat_at,
+            slots: row.slots.iter().flatten().map(SlotLive::unseen).collect(),
+            sample: row.sample.clone(),
+            standing: standing_of(row),
+        }
+    }
+}
+
+impl SlotLive {
+    /// A slot of which nothing is heard.
+    #[must_use]
+    pub fn unseen(facts: &SlotFacts) -> Self {
+        Self {
+            slot: facts.slot,
+            gpu_pci_id: facts.gpu_pci_id.clone(),
+            phase: None,
+            lease: None,
+            job: None,
+            task: None,
+            frame: None,
+            frame_done: None,
+            frames_done: 0,
+            frames_total: None,
+        }
+    }
+}
+
+/// The record as stored.
+#[must_use]
+pub fn standing_of(row: &WorkerRow) -> Standing {
+    let rest =
+        row.rested_until.map(|until| Rest { until, reason: row.rest_reason.clone().unwrap_or_default() });
+    Standing { failures_in_row: row.failures_in_row, rest }
 }

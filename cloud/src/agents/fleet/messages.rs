@@ -1,12 +1,15 @@
 //! What the fleet is asked and told.
 
 use actix::Message;
-use pictor_actors::ids::{JobId, LeaseId, LinkId, WorkerId};
+use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
-use pictor_actors::protocol::{Cancel, MetricSample, Offer, Pause};
+use pictor_actors::protocol::{Cancel, Offer};
+use pictor_actors::supervise::Door;
 use pictor_actors::units::UnixMillis;
 
 use crate::agents::worker_live::WorkerLive;
+use crate::agents::worker_node::WorkerNode;
+use crate::store::{HeartbeatRow, WorkerMinuteRow, WorkerRow};
 
 /// Which slots could take a task now: those of workers that are connected and not paused.
 #[derive(Debug, Message)]
@@ -78,32 +81,34 @@ pub struct RestWorker {
 #[rtype(result = "Vec<WorkerLive>")]
 pub struct GetLive(pub Vec<WorkerId>);
 
-/// Samples of the last 15 minutes, oldest first; empty for a worker not seen since then.
+/// The worker's actor, started if there is none. `None`: the cloud stops.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<MetricSample>")]
-pub struct GetSamples(pub WorkerId);
+#[rtype(result = "Option<Door<WorkerNode>>")]
+pub struct NeedNode(pub Box<WorkerRow>);
 
-/// The owner paused or resumed the worker from the dashboard. Already stored.
+/// A worker's actor shows how it fares.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct PauseChanged {
-    /// Which.
-    pub worker: WorkerId,
-    /// The pause, or nothing to resume.
-    pub pause: Option<Pause>,
+pub struct NodeReported(pub Box<NodeReport>);
+
+/// How a worker fares.
+#[derive(Debug)]
+pub struct NodeReport {
+    /// For pages.
+    pub live: WorkerLive,
+    /// Slots that may have tasks now, full ones included; their `rested` is set when somebody asks.
+    pub slots: Vec<SlotCapacity>,
+    /// The last of the fleet's offers that is counted in `slots`.
+    pub offers_seen: u64,
+    /// A sign of life to store.
+    pub heartbeat: Option<HeartbeatRow>,
+    /// Leases to renew.
+    pub renew: Vec<LeaseId>,
+    /// A minute that is over.
+    pub minute: Option<WorkerMinuteRow>,
 }
 
-/// The worker was removed: its socket closes for good.
+/// The worker was away for long, or was removed: its actor may go.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct WorkerRemoved(pub WorkerId);
-
-/// The worker's socket is gone.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct LinkClosed {
-    /// Whose.
-    pub worker: WorkerId,
-    /// Which connection; an older one than the present changes nothing.
-    pub link: LinkId,
-}
+pub struct NodeRetired(pub WorkerId);

@@ -6,11 +6,11 @@ use pictor_actors::ids::WorkerId;
 use pictor_actors::protocol::heartbeat::SlotPhase;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_api::workers::{Worker, WorkerSlot};
-use pictor_cloud_domain::liveness;
 use pictor_cloud_domain::worker::status::activity_word;
 use pictor_cloud_domain::worker::{Rest, Status, StatusFacts};
 
 use super::time;
+use crate::agents::worker_live::standing_of;
 use crate::agents::{Connection, SlotLive, WorkerLive};
 use crate::http::state::AppState;
 use crate::store::WorkerRow;
@@ -41,7 +41,7 @@ pub fn worker(row: &WorkerRow, live: Option<&WorkerLive>, now: UnixMillis) -> Wo
     let slots = live.map_or(&[][..], |live| &live.slots);
     let task = task_in_words(slots);
     let facts = StatusFacts {
-        connection: in_domain(connection),
+        connection,
         activity,
         pause: row.pause.as_ref(),
         rest: rest.as_ref(),
@@ -70,21 +70,8 @@ fn stored_connection(row: &WorkerRow) -> Connection {
     if row.connected_at.is_none() { Connection::Never } else { Connection::Offline }
 }
 
-const fn in_domain(connection: Connection) -> liveness::Connection {
-    match connection {
-        Connection::Never => liveness::Connection::Never,
-        Connection::Online => liveness::Connection::Online,
-        Connection::Stale => liveness::Connection::Stale,
-        Connection::Offline => liveness::Connection::Offline,
-    }
-}
-
 fn rest_of(row: &WorkerRow, live: Option<&WorkerLive>) -> Option<Rest> {
-    let (until, reason) = match live {
-        Some(live) => (live.standing.rested_until?, live.standing.reason.clone()),
-        None => (row.rested_until?, row.rest_reason.clone()),
-    };
-    Some(Rest { until, reason: reason.unwrap_or_default() })
+    live.map_or_else(|| standing_of(row), |live| live.standing.clone()).rest
 }
 
 fn task_in_words(slots: &[SlotLive]) -> Option<String> {

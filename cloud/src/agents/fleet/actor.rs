@@ -1,0 +1,228 @@
+//! All workers together.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use actix::prelude::{Actor, AsyncContext, Context, Handler};
+use pictor_actors::ids::WorkerId;
+use pictor_actors::protocol::Cancel;
+use pictor_actors::supervise::{Door, DoorError};
+use pictor_actors::units::Millis;
+use pictor_cloud_domain::liveness::Connection;
+
+use super::free_slots::FreeSlots;
+use super::messages::{
+    CancelLease, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeReport, NodeReported, NodeRetired,
+    OfferTask, OfferTasks, RestWorker, SlotCapacity,
+};
+use super::writes::Writes;
+use crate::agents::dispatcher::Wake;
+use crate::agents::wiring::Wiring;
+use crate::agents::worker_live::WorkerLive;
+use crate::agents::worker_node::{EndLease, OfferLease, ReportNow, Rest, TakeBack, WorkerNode};
+
+/// How often gathered rows are written. A cloud that dies loses so much of *last seen*.
+const WRITE_EVERY: Millis = Millis(2_000);
+
+/// The actor of all workers together.
+pub struct Fleet {
+    pub(super) wiring: Rc<Wiring>,
+    pub(super) live: BTreeMap<WorkerId, WorkerLive>,
+    pub(super) free: FreeSlots,
+    pub(super) writes: Writes,
+    pub(super) is_writing: bool,
+    pub(super) is_stopping: bool,
+}
+
+impl Fleet {
+    /// A fleet that knows its workers' actors, if there are any from before, but not yet how they fare.
+    pub(in crate::agents) fn new(wiring: Rc<Wiring>) -> Self {
+        Self {
+            wiring,
+            live: BTreeMap::new(),
+            free: FreeSlots::default(),
+            writes: Writes::default(),
+            is_writing: false,
+            is_stopping: false,
+        }
+    }
+
+    fn take_report(&mut self, report: NodeReport) {
+        let worker = report.live.worker;
+        if self.wiring.nodes.get(worker).is_none() {
+            return; // it was let go meanwhile
+        }
+        let rested_until = report.live.standing.rest.as_ref().map(|rest| rest.until);
+        let has_more_room = self.free.report(worker, report.slots, report.offers_seen, rested_until);
+        let before = self.live.insert(worker, report.live).map(|live| live.connection);
+        self.log_connection(worker, before);
+        if let Some(row) = report.heartbeat {
+            self.writes.heartbeat(row);
+        }
+        self.writes.renew(report.renew);
+        if let Some(minute) = report.minute {
+            self.writes.minute(minute);
+        }
+        if has_more_room {
+            // Lost: the dispatcher looks by itself every two seconds.
+            let _ = self.wiring.work.dispatcher.try_send(Wake);
+        }
+    }
+
+    fn log_connection(&self, worker: WorkerId, before: Option<Connection>) {
+        let now = self.live.get(&worker).map(|live| live.connection);
+        if let Some(connection) = now.filter(|_| now != before) {
+            tracing::info!(%worker, connection = connection.as_str(), "worker's connection changed");
+        }
+    }
+
+    fn offer(&mut self, task: OfferTask, context: &mut Context<Self>) {
+        let (worker, slot, job) = (task.worker, task.offer.slot, task.offer.task.job);
+        let lease = task.offer.lease.lease;
+        let number = self.free.offer(worker, slot, job);
+        let offered = match self.wiring.nodes.get(worker) {
+            Some(node) => node.try_send(OfferLease { offer: Box::new(task.offer), number }),
+            None => Err(DoorError::Closed),
+        };
+        if let Err(error) = offered {
+            tracing::warn!(%worker, %lease, %error, "an offer did not get to its worker");
+            self.free.offer_failed(worker, number);
+            self.release_unsent(lease, context);
+        }
+    }
+
+    fn tell<M>(&self, worker: WorkerId, message: M)
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        WorkerNode: Handler<M>,
+    {
+        let Some(node) = self.wiring.nodes.get(worker) else { return };
+        if let Err(error) = node.try_send(message) {
+            // The next heartbeat compares what both hold, so nothing stays wrong for long.
+            tracing::debug!(%worker, %error, "a worker's actor did not take a message");
+        }
+    }
+
+    fn begin_stop(&mut self, context: &mut Context<Self>) {
+        self.is_stopping = true;
+        for (worker, _) in self.wiring.nodes.all() {
+            self.tell(worker, crate::agents::worker_node::SayBye);
+        }
+        self.write(context);
+    }
+}
+
+impl Actor for Fleet {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        for (_, node) in self.wiring.nodes.all() {
+            let _ = node.try_send(ReportNow); // else its next heartbeat brings the report
+        }
+        context.run_interval(WRITE_EVERY.to_duration(), |fleet, context| fleet.write(context));
+        self.watch_stop(context);
+    }
+}
+
+impl Handler<super::effects::StopBegan> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, _began: super::effects::StopBegan, context: &mut Context<Self>) {
+        self.begin_stop(context);
+    }
+}
+
+impl Handler<NeedNode> for Fleet {
+    type Result = Option<Door<WorkerNode>>;
+
+    fn handle(&mut self, NeedNode(row): NeedNode, _context: &mut Context<Self>) -> Self::Result {
+        if self.is_stopping {
+            return None;
+        }
+        let known = self.wiring.nodes.get(row.id);
+        Some(known.unwrap_or_else(|| {
+            let worker = row.id;
+            let node = super::effects::start_node(&self.wiring, *row);
+            self.wiring.nodes.insert(worker, node.clone());
+            node
+        }))
+    }
+}
+
+impl Handler<NodeReported> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, NodeReported(report): NodeReported, _context: &mut Context<Self>) {
+        self.take_report(*report);
+    }
+}
+
+impl Handler<NodeRetired> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, NodeRetired(worker): NodeRetired, _context: &mut Context<Self>) {
+        if let Some(node) = self.wiring.nodes.remove(worker) {
+            node.close();
+        }
+        self.live.remove(&worker);
+        self.free.forget(worker);
+    }
+}
+
+impl Handler<GetCapacity> for Fleet {
+    type Result = Vec<SlotCapacity>;
+
+    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Vec<SlotCapacity> {
+        if self.is_stopping {
+            return Vec::new();
+        }
+        self.free.with_room(self.wiring.now().wall)
+    }
+}
+
+impl Handler<OfferTasks> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, OfferTasks(tasks): OfferTasks, context: &mut Context<Self>) {
+        self.wiring.metrics.offers(u64::try_from(tasks.len()).unwrap_or(u64::MAX));
+        for task in tasks {
+            self.offer(task, context);
+        }
+    }
+}
+
+impl Handler<CancelLease> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, CancelLease { worker, cancel }: CancelLease, _context: &mut Context<Self>) {
+        let cancel: Cancel = cancel;
+        self.tell(worker, TakeBack(cancel));
+    }
+}
+
+impl Handler<LeasesEnded> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, LeasesEnded(leases): LeasesEnded, _context: &mut Context<Self>) {
+        for (worker, lease) in leases {
+            self.tell(worker, EndLease(lease));
+        }
+    }
+}
+
+impl Handler<RestWorker> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, rest: RestWorker, _context: &mut Context<Self>) {
+        tracing::warn!(worker = %rest.worker, reason = rest.reason, "worker is rested");
+        self.tell(rest.worker, Rest { until: rest.until, reason: rest.reason });
+    }
+}
+
+impl Handler<GetLive> for Fleet {
+    type Result = Vec<WorkerLive>;
+
+    fn handle(&mut self, GetLive(workers): GetLive, _context: &mut Context<Self>) -> Vec<WorkerLive> {
+        workers.iter().filter_map(|worker| self.live.get(worker).cloned()).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! What the fleet does outside itself: writes, leases that could not be offered, new actors.
+
+use std::rc::Rc;
+
+use actix::Message;
+use actix::prelude::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use pictor_actors::ids::LeaseId;
+use pictor_actors::supervise::{Door, Keeping, Phase, RestartBudget, keep};
+use pictor_actors::units::Millis;
+use pictor_cloud_domain::lease::Outcome;
+
+use super::actor::Fleet;
+use super::writes::Batch;
+use crate::agents::jobs::LeasesReleased;
+use crate::agents::wiring::Wiring;
+use crate::agents::worker_node::WorkerNode;
+use crate::store::{Store, StoreError, WorkerRow};
+
+/// Messages that may wait for one worker's actor: a flood is held back at its socket.
+const NODE_MAILBOX: usize = 64;
+/// A worker whose words make its actor panic must not be able to end the process, so its budget is far above what a
+/// connection can spend (each panic costs it a reconnect).
+const NODE_BUDGET: RestartBudget = RestartBudget { restarts: 10_000, within: Millis::from_secs(60) };
+
+/// A stop was asked for.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct StopBegan;
+
+impl Fleet {
+    /// Writes what was gathered, one write at a time.
+    pub(super) fn write(&mut self, context: &mut Context<Self>) {
+        self.wiring.metrics.queue_length("heartbeat_rows", self.writes.len());
+        if self.is_writing {
+            return;
+        }
+        let batch = self.writes.take();
+        if batch.is_empty() {
+            return;
+        }
+        self.is_writing = true;
+        let (store, clock) = (self.wiring.store.clone(), self.wiring.clock.clone());
+        let (metrics, lease_ttl) = (self.wiring.metrics.clone(), self.wiring.timing.lease_ttl);
+        // The last rows of a stop are waited for.
+        let held = self.wiring.shutdown.hold(Phase::Draining, "heartbeats");
+        let writing = async move {
+            let begun = clock.now();
+            let written = store_batch(&store, &batch, begun.wall.plus(lease_ttl)).await;
+            metrics.store_took("save_heartbeats", clock.now().elapsed(begun.mono).to_duration());
+            drop(held);
+            (batch, written)
+        };
+        context.spawn(writing.into_actor(self).map(|(batch, written), fleet, context| {
+            fleet.on_written(batch, written, context);
+        }));
+    }
+
+    fn on_written(&mut self, batch: Batch, written: Result<(), StoreError>, context: &mut Context<Self>) {
+        self.is_writing = false;
+        match written {
+            Ok(()) if self.writes.len() > 0 && self.is_stopping => self.write(context),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, rows = batch.heartbeats.len(), "heartbeats were not stored; tried again");
+                self.writes.put_back(batch);
+            }
+        }
+    }
+
+    /// A stored lease that its worker will not hear of goes back.
+    pub(super) fn release_unsent(&self, lease: LeaseId, context: &mut Context<Self>) {
+        let (store, clock) = (self.wiring.store.clone(), self.wiring.clock.clone());
+        let (jobs, metrics) = (self.wiring.work.jobs.clone(), self.wiring.metrics.clone());
+        let releasing = async move {
+            match store.release_leases(&[lease], Outcome::NotAnswered, clock.now().wall).await {
+                Ok(released) => {
+                    metrics.lease_ended(Outcome::NotAnswered.as_str());
+                    let _ = jobs.try_send(LeasesReleased(released)); // else the sweeps find the task
+                }
+                Err(error) => tracing::warn!(%lease, %error, "a lease was not released; it expires"),
+            }
+        };
+        context.spawn(releasing.into_actor(self));
+    }
+
+    /// Hears of a stop, once.
+    pub(super) fn watch_stop(&self, context: &mut Context<Self>) {
+        let (shutdown, own) = (self.wiring.shutdown.clone(), context.address());
+        let watching = async move {
+            shutdown.cancelled().await;
+            let _ = own.send(StopBegan).await; // an error: the actor has ended already
+        };
+        context.spawn(watching.into_actor(self));
+    }
+}
+
+async fn store_batch(
+    store: &Store,
+    batch: &Batch,
+    expires_at: pictor_actors::units::UnixMillis,
+) -> Result<(), StoreError> {
+    if !batch.heartbeats.is_empty() || !batch.renewals.is_empty() {
+        store.save_heartbeats(&batch.heartbeats, &batch.renewals, expires_at).await?;
+    }
+    if !batch.minutes.is_empty() {
+        store.save_worker_minutes(&batch.minutes).await?;
+    }
+    Ok(())
+}
+
+/// Starts a worker's actor. When it must be built anew its row is read again.
+pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode> {
+    let keeping =
+        Keeping { name: "worker_node", budget: NODE_BUDGET, mailbox: NODE_MAILBOX, stuck_after: None };
+    let (wiring, worker, mut first) = (Rc::clone(wiring), row.id, Some(row));
+    let shutdown = wiring.shutdown.clone();
+    keep(keeping, &shutdown, move || {
+        let (wiring, row) = (Rc::clone(&wiring), first.take());
+        async move {
+            let row = match row {
+                Some(row) => row,
+                None => wiring.store.worker(worker).await?,
+            };
+            Ok(WorkerNode::of_row(wiring, row))
+        }
+    })
+}

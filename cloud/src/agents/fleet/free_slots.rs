@@ -1,0 +1,158 @@
+//! Which slots are free, and how many offers are on their way to each worker. Pure.
+//!
+//! An offer counts from the moment it leaves here, not from the worker's next report: the report that is under way
+//! does not know of it yet, and a slot would be filled twice.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use pictor_actors::ids::{JobId, WorkerId};
+use pictor_actors::limits::LEASES_PER_SLOT_MAX;
+use pictor_actors::units::UnixMillis;
+
+use super::messages::SlotCapacity;
+
+/// The free slots of all workers.
+#[derive(Debug, Default)]
+pub(super) struct FreeSlots {
+    workers: BTreeMap<WorkerId, OfWorker>,
+}
+
+#[derive(Debug, Default)]
+struct OfWorker {
+    slots: Vec<SlotCapacity>,
+    rested_until: Option<UnixMillis>,
+    offers_sent: u64,
+    /// Offers that no report has counted yet: number, slot, job.
+    on_their_way: VecDeque<(u64, u16, JobId)>,
+}
+
+impl FreeSlots {
+    /// A worker's report; true if there is more room than before.
+    pub fn report(
+        &mut self,
+        worker: WorkerId,
+        slots: Vec<SlotCapacity>,
+        offers_seen: u64,
+        rested_until: Option<UnixMillis>,
+    ) -> bool {
+        if slots.is_empty() && !self.workers.contains_key(&worker) {
+            return false;
+        }
+        let of_worker = self.workers.entry(worker).or_default();
+        let before = of_worker.room();
+        of_worker.slots = slots;
+        of_worker.rested_until = rested_until;
+        of_worker.on_their_way.retain(|(number, ..)| *number > offers_seen);
+        of_worker.room() > before
+    }
+
+    /// An offer leaves for a worker; its number.
+    pub fn offer(&mut self, worker: WorkerId, slot: u16, job: JobId) -> u64 {
+        let of_worker = self.workers.entry(worker).or_default();
+        of_worker.offers_sent += 1;
+        of_worker.on_their_way.push_back((of_worker.offers_sent, slot, job));
+        of_worker.offers_sent
+    }
+
+    /// The offer did not get to the worker's actor.
+    pub fn offer_failed(&mut self, worker: WorkerId, number: u64) {
+        if let Some(of_worker) = self.workers.get_mut(&worker) {
+            of_worker.on_their_way.retain(|(own, ..)| *own != number);
+        }
+    }
+
+    /// The worker's actor is gone, or begins anew without a memory of offers.
+    pub fn forget(&mut self, worker: WorkerId) {
+        self.workers.remove(&worker);
+    }
+
+    /// Slots with room, by worker and number.
+    pub fn with_room(&self, now: UnixMillis) -> Vec<SlotCapacity> {
+        self.workers.values().flat_map(|of_worker| of_worker.with_room(now)).collect()
+    }
+}
+
+impl OfWorker {
+    fn with_room(&self, now: UnixMillis) -> impl Iterator<Item = SlotCapacity> + '_ {
+        let rested = self.rested_until.is_some_and(|until| now < until);
+        self.slots.iter().filter_map(move |slot| {
+            let coming = self.on_their_way.iter().filter(|(_, number, _)| *number == slot.slot);
+            let held = usize::from(slot.leases_held) + coming.clone().count();
+            (held < LEASES_PER_SLOT_MAX).then(|| SlotCapacity {
+                leases_held: u8::try_from(held).unwrap_or(u8::MAX),
+                warm_job: slot.warm_job.or_else(|| coming.last().map(|(.., job)| *job)),
+                rested,
+                ..slot.clone()
+            })
+        })
+    }
+
+    fn room(&self) -> usize {
+        let held: usize = self.slots.iter().map(|slot| usize::from(slot.leases_held)).sum();
+        (self.slots.len() * LEASES_PER_SLOT_MAX).saturating_sub(held + self.on_their_way.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKER: WorkerId = WorkerId::from_u128(1);
+    const JOB: JobId = JobId::from_u128(2);
+    const NOW: UnixMillis = UnixMillis(100);
+
+    fn slot(number: u16, leases_held: u8) -> SlotCapacity {
+        SlotCapacity {
+            worker: WORKER,
+            slot: number,
+            engines: Vec::new(),
+            gpu_memory: None,
+            leases_held,
+            warm_job: None,
+            rested: false,
+        }
+    }
+
+    fn held(free: &FreeSlots) -> Vec<(u16, u8)> {
+        free.with_room(NOW).iter().map(|slot| (slot.slot, slot.leases_held)).collect()
+    }
+
+    #[test]
+    fn an_offer_counts_from_the_moment_it_leaves_until_a_report_has_seen_it() {
+        let mut free = FreeSlots::default();
+        assert!(free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None));
+        let first = free.offer(WORKER, 0, JOB);
+        assert_eq!(held(&free), [(0, 1), (1, 0)]);
+        assert_eq!(free.with_room(NOW)[0].warm_job, Some(JOB), "the one ahead should be of the same job");
+        let second = free.offer(WORKER, 0, JOB);
+        assert_eq!(held(&free), [(1, 0)]);
+        free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None);
+        assert_eq!(held(&free), [(1, 0)], "a report from before the offers");
+        free.report(WORKER, vec![slot(0, 1), slot(1, 0)], first, None);
+        assert_eq!(held(&free), [(1, 0)]);
+        assert!(free.report(WORKER, vec![slot(0, 1), slot(1, 0)], second, None));
+        assert_eq!(held(&free), [(0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn an_offer_that_did_not_get_there_makes_room_again() {
+        let mut free = FreeSlots::default();
+        free.report(WORKER, vec![slot(0, 1)], 0, None);
+        let number = free.offer(WORKER, 0, JOB);
+        assert_eq!(held(&free), []);
+        free.offer_failed(WORKER, number);
+        assert_eq!(held(&free), [(0, 1)]);
+    }
+
+    #[test]
+    fn a_rested_worker_says_so_until_its_rest_is_over_and_a_paused_one_has_no_slots() {
+        let mut free = FreeSlots::default();
+        free.report(WORKER, vec![slot(0, 0)], 0, Some(UnixMillis(101)));
+        assert!(free.with_room(NOW)[0].rested);
+        assert!(!free.with_room(UnixMillis(101))[0].rested);
+        assert!(!free.report(WORKER, Vec::new(), 0, None));
+        assert_eq!(held(&free), []);
+        free.forget(WORKER);
+        assert!(free.workers.is_empty());
+    }
+}

@@ -1,0 +1,330 @@
+//! The leases one worker has, as the cloud knows them. Pure: moments come in.
+//!
+//! The store says which leases are live; this is the copy that a heartbeat can be compared with without asking it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pictor_actors::ids::{JobId, LeaseId, TaskId};
+use pictor_actors::limits::OFFER_ANSWER_WITHIN;
+use pictor_actors::now::Mono;
+use pictor_actors::protocol::{LeaseRef, Offer};
+use pictor_actors::units::Millis;
+use pictor_cloud_domain::lease::{LeaseState, Outcome};
+
+use crate::store::LeaseRow;
+
+/// A lease that so many heartbeats in a row do not name is lost on the worker.
+const UNNAMED_MAX: u8 = 3;
+/// A lease is renewed in the store no more often than this: its time is a multiple of it.
+const RENEW_EVERY: Millis = Millis::from_secs(8);
+
+/// A lease of the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub fence: u64,
+    pub slot: u16,
+    pub task: TaskId,
+    pub job: JobId,
+    /// Frames of this attempt; not known of one from before a reconnect.
+    pub frames: Option<u32>,
+    pub stage: Stage,
+    unnamed: u8,
+    renewed_at: Option<Mono>,
+}
+
+/// How far the worker is with a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Offered {
+        answer_by: Mono,
+    },
+    Accepted,
+    Running,
+    /// Rendered: it holds no slot any more, but frames are on their way.
+    Delivering,
+}
+
+/// What a worker's word about its leases leads to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Compared {
+    /// Named, but not the worker's: it is to stop them.
+    pub foreign: Vec<LeaseRef>,
+    /// The worker's, but it no longer knows of them: they go back.
+    pub lost: Vec<LeaseId>,
+    /// To be renewed in the store.
+    pub renew: Vec<LeaseId>,
+}
+
+/// The set.
+#[derive(Debug, Default)]
+pub(super) struct Holdings(BTreeMap<LeaseId, Held>);
+
+impl Holdings {
+    /// A stored lease goes out to the worker.
+    pub fn offer(&mut self, offer: &Offer, now: Mono) {
+        let held = Held {
+            fence: offer.lease.fence,
+            slot: offer.slot,
+            task: offer.task.task,
+            job: offer.task.job,
+            frames: u32::try_from(offer.task.frames.len()).ok(),
+            stage: Stage::Offered { answer_by: now.plus(OFFER_ANSWER_WITHIN) },
+            unnamed: 0,
+            renewed_at: Some(now),
+        };
+        self.0.insert(offer.lease.lease, held);
+    }
+
+    /// The lease, if it is the worker's under that fence.
+    pub fn get(&self, lease: LeaseRef) -> Option<&Held> {
+        self.0.get(&lease.lease).filter(|held| held.fence == lease.fence)
+    }
+
+    /// The worker got this far with a lease it has.
+    pub fn advance(&mut self, lease: LeaseId, stage: Stage) {
+        if let Some(held) = self.0.get_mut(&lease) {
+            held.stage = stage;
+        }
+    }
+
+    /// The lease is over.
+    pub fn remove(&mut self, lease: LeaseId) -> Option<Held> {
+        self.0.remove(&lease)
+    }
+
+    /// All of them are over; returns which.
+    pub fn clear(&mut self) -> Vec<LeaseId> {
+        std::mem::take(&mut self.0).into_keys().collect()
+    }
+
+    /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards the set
+    /// holds what both agree on.
+    pub fn reconcile(&mut self, named: &[LeaseRef], live: &[LeaseRow]) -> Compared {
+        for row in live {
+            let known = self.0.get(&row.id).and_then(|held| held.frames);
+            self.0.insert(row.id, of_row(row, known));
+        }
+        let mut compared = Compared::default();
+        let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
+        compared.foreign.extend(named.iter().copied().filter(|lease| self.get(*lease).is_none()));
+        let is_named =
+            |id: &LeaseId, held: &Held| named.contains(&LeaseRef { lease: *id, fence: held.fence });
+        compared.lost.extend(self.0.iter().filter(|(id, held)| !is_named(id, held)).map(|(id, _)| *id));
+        for lost in &compared.lost {
+            self.0.remove(lost);
+        }
+        compared.renew.extend(self.0.keys());
+        compared
+    }
+
+    /// A heartbeat names the leases the worker has.
+    pub fn on_heartbeat(&mut self, named: &BTreeSet<LeaseRef>, now: Mono) -> Compared {
+        let mut compared = Compared::default();
+        compared.foreign.extend(named.iter().copied().filter(|lease| self.get(*lease).is_none()));
+        for (id, held) in &mut self.0 {
+            if named.contains(&LeaseRef { lease: *id, fence: held.fence }) {
+                held.unnamed = 0;
+                if held.renewed_at.is_none_or(|at| at.until(now) >= RENEW_EVERY) {
+                    held.renewed_at = Some(now);
+                    compared.renew.push(*id);
+                }
+                continue;
+            }
+            // An offer and the heartbeat may have crossed on their way.
+            if !matches!(held.stage, Stage::Offered { .. }) {
+                held.unnamed += 1;
+            }
+            if held.unnamed >= UNNAMED_MAX {
+                compared.lost.push(*id);
+            }
+        }
+        for lost in &compared.lost {
+            self.0.remove(lost);
+        }
+        compared
+    }
+
+    /// Offers that were not answered in time; they are no longer the worker's.
+    pub fn take_unanswered(&mut self, now: Mono) -> Vec<LeaseRef> {
+        let late: Vec<LeaseRef> = self
+            .0
+            .iter()
+            .filter(|(_, held)| answer_by(held).is_some_and(|by| now >= by))
+            .map(|(id, held)| LeaseRef { lease: *id, fence: held.fence })
+            .collect();
+        for lease in &late {
+            self.0.remove(&lease.lease);
+        }
+        late
+    }
+
+    /// When [`Self::take_unanswered`] has something to do.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.0.values().filter_map(answer_by).min()
+    }
+
+    /// Leases that hold the slot.
+    pub fn count_on(&self, slot: u16) -> usize {
+        self.0.values().filter(|held| held.slot == slot && held.stage != Stage::Delivering).count()
+    }
+
+    /// How many.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn answer_by(held: &Held) -> Option<Mono> {
+    match held.stage {
+        Stage::Offered { answer_by } => Some(answer_by),
+        Stage::Accepted | Stage::Running | Stage::Delivering => None,
+    }
+}
+
+fn of_row(row: &LeaseRow, frames: Option<u32>) -> Held {
+    let stage = match (row.outcome, row.state) {
+        (Some(Outcome::Rendered), _) => Stage::Delivering,
+        // The worker names it, so it has taken it.
+        (_, LeaseState::Offered | LeaseState::Accepted) => Stage::Accepted,
+        (_, LeaseState::Running | LeaseState::Ended) => Stage::Running,
+    };
+    Held {
+        fence: row.fence,
+        slot: row.slot,
+        task: row.task_id,
+        job: row.job_id,
+        frames,
+        stage,
+        unnamed: 0,
+        renewed_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pictor_actors::ids::WorkerId;
+    use pictor_actors::protocol::TaskSpec;
+    use pictor_actors::protocol::assignment::{RenderSettings, TaskLimits};
+    use pictor_actors::units::{BlobHash, UnixMillis};
+
+    use super::*;
+
+    fn lease(n: u128) -> LeaseRef {
+        LeaseRef { lease: LeaseId::from_u128(n), fence: 1 }
+    }
+
+    fn row(n: u128, state: LeaseState) -> LeaseRow {
+        LeaseRow {
+            id: LeaseId::from_u128(n),
+            task_id: TaskId::from_u128(n),
+            job_id: JobId::from_u128(1),
+            worker_id: WorkerId::from_u128(1),
+            slot: 0,
+            fence: 1,
+            state,
+            outcome: None,
+            failure_class: None,
+            failure_message: None,
+            engine: None,
+            device: None,
+            granted_at: UnixMillis(0),
+            expires_at: UnixMillis(0),
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    fn offer(n: u128) -> Offer {
+        Offer {
+            lease: lease(n),
+            slot: 0,
+            ahead: false,
+            task: TaskSpec {
+                task: TaskId::from_u128(n),
+                job: JobId::from_u128(1),
+                job_name: "lamp".to_owned(),
+                attempt: 1,
+                frames: vec![1, 2],
+                inputs: BlobHash::from_bytes([0; 32]),
+                render: RenderSettings::default(),
+                limits: TaskLimits { frame_time_ms: 1, memory_bytes: None },
+            },
+        }
+    }
+
+    fn beat(holdings: &mut Holdings, named: &[LeaseRef], at: u64) -> Compared {
+        holdings.on_heartbeat(&named.iter().copied().collect(), Mono(at))
+    }
+
+    #[test]
+    fn on_a_new_connection_only_what_both_know_stays() {
+        let mut holdings = Holdings::default();
+        let live = [row(1, LeaseState::Running), row(2, LeaseState::Offered), row(3, LeaseState::Accepted)];
+        let stale = LeaseRef { fence: 7, ..lease(3) };
+        let compared = holdings.reconcile(&[lease(1), stale, lease(9)], &live);
+        assert_eq!(compared.foreign, [stale, lease(9)]);
+        assert_eq!(compared.lost, [lease(2).lease, lease(3).lease]);
+        assert_eq!(compared.renew, [lease(1).lease]);
+        assert!(holdings.get(lease(1)).is_some() && holdings.len() == 1);
+    }
+
+    #[test]
+    fn an_offer_that_went_to_the_connection_before_is_given_back() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(5), Mono(0));
+        assert_eq!(holdings.reconcile(&[], &[]).lost, [lease(5).lease]);
+    }
+
+    #[test]
+    fn a_named_lease_is_renewed_now_and_then_and_a_foreign_one_is_to_stop() {
+        let mut holdings = Holdings::default();
+        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
+        let named = [lease(1), lease(2)];
+        assert_eq!(beat(&mut holdings, &named, 0).renew, [lease(1).lease]);
+        let second = beat(&mut holdings, &named, RENEW_EVERY.0 - 1);
+        assert_eq!((second.renew, second.foreign), (vec![], vec![lease(2)]));
+        assert_eq!(beat(&mut holdings, &named, RENEW_EVERY.0).renew, [lease(1).lease]);
+    }
+
+    #[test]
+    fn a_lease_the_worker_forgot_is_lost_after_three_heartbeats_but_an_offer_may_be_on_its_way() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Mono(0));
+        holdings.offer(&offer(2), Mono(0));
+        holdings.advance(lease(1).lease, Stage::Accepted);
+        for at in 0..2 {
+            assert_eq!(beat(&mut holdings, &[], at).lost, []);
+        }
+        beat(&mut holdings, &[lease(1)], 2);
+        for at in 3..5 {
+            assert_eq!(beat(&mut holdings, &[], at).lost, []);
+        }
+        assert_eq!(beat(&mut holdings, &[], 5).lost, [lease(1).lease]);
+        assert!(holdings.get(lease(2)).is_some());
+    }
+
+    #[test]
+    fn an_unanswered_offer_is_taken_back_at_its_time() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Mono(10));
+        let by = holdings.next_deadline().unwrap();
+        assert_eq!(by, Mono(10).plus(OFFER_ANSWER_WITHIN));
+        assert_eq!(holdings.take_unanswered(Mono(by.0 - 1)), []);
+        assert_eq!(holdings.take_unanswered(by), [lease(1)]);
+        assert_eq!((holdings.next_deadline(), holdings.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_rendered_lease_leaves_its_slot_free() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Mono(0));
+        holdings.offer(&offer(2), Mono(0));
+        assert_eq!((holdings.count_on(0), holdings.count_on(1)), (2, 0));
+        holdings.advance(lease(1).lease, Stage::Delivering);
+        assert_eq!(holdings.count_on(0), 1);
+        let delivering = LeaseRow { outcome: Some(Outcome::Rendered), ..row(3, LeaseState::Running) };
+        holdings.reconcile(&[lease(3)], &[delivering]);
+        assert_eq!(holdings.count_on(0), 0);
+    }
+}
