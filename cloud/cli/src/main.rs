@@ -1,2 +1,74 @@
-//! To be written.
-fn main() {}
+//! `pictor`, the creator's command-line client: submit scenes, watch jobs, fetch frames.
+//!
+//! It speaks the public HTTP API and nothing else. On a terminal it shows progress; in a pipe it is quiet; `--json`
+//! prints the API's own shapes. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 conflict, 7 network.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool: printing is what it is for
+
+mod arguments;
+mod client;
+mod error;
+mod jobs;
+mod login;
+mod progress;
+mod pull;
+mod settings;
+mod show;
+mod submit;
+mod upload;
+mod workers;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use arguments::{Arguments, Command, JobsCommand, WorkersCommand};
+use client::Client;
+use error::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::failed(format!("cannot start: {error}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pictor: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let is_json = arguments.json;
+    let client = || Client::from_settings(arguments.url.as_deref(), arguments.token.as_deref());
+    match arguments.command {
+        Command::Submit(submit) => submit::run(&client()?, &submit, is_json).await,
+        Command::Jobs { command } => match command {
+            JobsCommand::List(list) => jobs::list(&client()?, &list, is_json).await,
+            JobsCommand::Show { job } => jobs::show(&client()?, &job, is_json).await,
+            JobsCommand::Watch { job } => jobs::watch(&client()?, &job, is_json).await,
+            JobsCommand::Pause { job } => jobs::act(&client()?, &job, "pause", is_json).await,
+            JobsCommand::Resume { job } => jobs::act(&client()?, &job, "resume", is_json).await,
+            JobsCommand::Cancel { job } => jobs::act(&client()?, &job, "cancel", is_json).await,
+            JobsCommand::Retry { job } => jobs::act(&client()?, &job, "retry", is_json).await,
+            JobsCommand::Priority { job, priority } => {
+                jobs::priority(&client()?, &job, priority, is_json).await
+            }
+            JobsCommand::Logs { job, follow } => jobs::logs(&client()?, &job, follow, is_json).await,
+        },
+        Command::Pull(pull) => pull::run(&client()?, &pull, is_json).await,
+        Command::Workers { command } => match command {
+            WorkersCommand::List => workers::list(&client()?, is_json).await,
+            WorkersCommand::Show { worker } => workers::show(&client()?, &worker, is_json).await,
+        },
+        Command::Login => login::login(arguments.url.as_deref(), arguments.token.as_deref()).await,
+        Command::Logout => login::logout(),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "pictor", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

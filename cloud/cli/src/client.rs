@@ -1,0 +1,185 @@
+//! HTTP to the cloud's API.
+
+use std::time::Duration;
+
+use pictor_cloud_api::page::Page;
+use pictor_cloud_api::problem::Problem;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Failure, Kind};
+use crate::settings;
+
+/// Silence after which a request is given up; moving bytes reset it.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Tries of a request that may be repeated.
+const TRIES_MAX: u32 = 5;
+/// Entries asked for at a time.
+const PAGE: u32 = 200;
+/// Pages read at most: more than the largest job has frames.
+const PAGES_MAX: u32 = 2_000;
+
+/// A connection to one cloud as one account.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    /// The cloud and token from the command line, the environment or the kept settings.
+    pub fn from_settings(url: Option<&str>, token: Option<&str>) -> Result<Self, Failure> {
+        let kept =
+            if url.is_some() && token.is_some() { settings::Settings::default() } else { settings::load()? };
+        let url = url.map(str::to_owned).or(kept.url).ok_or_else(|| {
+            Failure::new(Kind::Usage, "which cloud? set PICTOR_URL or run `pictor login --url http://…`")
+        })?;
+        let token = token
+            .map(str::to_owned)
+            .or(kept.token)
+            .ok_or_else(|| Failure::new(Kind::Auth, "no token: set PICTOR_TOKEN or run `pictor login`"))?;
+        Self::new(&url, &token)
+    }
+
+    /// A client for this cloud with this token.
+    pub fn new(url: &str, token: &str) -> Result<Self, Failure> {
+        let parsed: url::Url = url
+            .parse()
+            .map_err(|error| Failure::new(Kind::Usage, format!("{url} is not an address: {error}")))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(Failure::new(Kind::Usage, format!("{url} must begin with http:// or https://")));
+        }
+        // Already installed is fine: it is the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("pictor/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(SILENCE_MAX)
+            .build()
+            .map_err(|error| Failure::failed(format!("cannot make an HTTP client: {error}")))?;
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token: token.to_owned() })
+    }
+
+    /// Address of a page of the dashboard.
+    pub fn page_address(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// A request below `/api/v1/`.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}/api/v1/{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    /// Reads one resource.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read(self.send_again(|| self.request(Method::GET, path)).await?).await
+    }
+
+    /// Sends a command or makes something; an idempotency key makes the repetition after a lost answer harmless.
+    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        let key = pictor_actors::ids::TokenId::generate().to_string();
+        let request = || self.request(Method::POST, path).header("Idempotency-Key", &key).json(body);
+        read(self.send_again(request).await?).await
+    }
+
+    /// Changes a resource.
+    pub async fn patch<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        read(self.send_again(|| self.request(Method::PATCH, path).json(body)).await?).await
+    }
+
+    /// Entries of a list, up to `limit`, over as many pages as it takes.
+    pub async fn list<T: DeserializeOwned>(&self, path: &str, limit: Option<u32>) -> Result<Vec<T>, Failure> {
+        let mut entries: Vec<T> = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let wanted = limit.map_or(PAGE, |limit| {
+                PAGE.min(limit.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX)))
+            });
+            if wanted == 0 {
+                break;
+            }
+            let query: Vec<(&str, String)> = [("limit", Some(wanted.to_string())), ("cursor", cursor.take())]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
+            let page: Page<T> =
+                read(self.send_again(|| self.request(Method::GET, path).query(&query)).await?).await?;
+            entries.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Sends a repeatable request; repeats it while the cloud cannot be reached or asks to wait, a bounded number of
+    /// times. The answer's status is good.
+    pub async fn send_again(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+        let mut wait = Duration::from_millis(200);
+        let mut tried = 1;
+        loop {
+            let failure = match request().send().await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let is_passing = matches!(
+                        response.status(),
+                        StatusCode::TOO_MANY_REQUESTS
+                            | StatusCode::BAD_GATEWAY
+                            | StatusCode::SERVICE_UNAVAILABLE
+                    );
+                    let (failure, asked) = problem(response).await;
+                    if !is_passing {
+                        return Err(failure);
+                    }
+                    wait = asked.unwrap_or(wait);
+                    failure
+                }
+                Err(error) => unreachable_cloud(&self.base, &error),
+            };
+            if tried >= TRIES_MAX {
+                return Err(failure);
+            }
+            tried += 1;
+            tokio::time::sleep(wait.min(Duration::from_secs(10))).await;
+            wait *= 2;
+        }
+    }
+}
+
+/// Reads a good answer's JSON.
+pub async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let bytes = response.bytes().await.map_err(|error| Failure::new(Kind::Network, words(&error)))?;
+    // An answer without a body is read as `null`, which serves commands whose answer nobody needs.
+    let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+    serde_json::from_slice(text).map_err(|error| {
+        Failure::failed(format!("the cloud's answer was not understood ({error}): is this client too old?"))
+    })
+}
+
+/// The failure that a bad answer tells, and how long it asks to wait.
+async fn problem(response: Response) -> (Failure, Option<Duration>) {
+    let status = response.status();
+    let text = response.text().await.unwrap_or_default();
+    match serde_json::from_str::<Problem>(&text) {
+        Ok(problem) => (Failure::from_problem(&problem), problem.retry_after_ms.map(Duration::from_millis)),
+        Err(_) => {
+            let kind = if status.is_server_error() { Kind::Network } else { Kind::Failed };
+            (Failure::new(kind, format!("the server answered {status}: is this a Pictor cloud?")), None)
+        }
+    }
+}
+
+fn unreachable_cloud(base: &str, error: &reqwest::Error) -> Failure {
+    Failure::new(Kind::Network, format!("{base} cannot be reached: {}", words(error)))
+}
+
+/// The innermost cause, which is the one that helps.
+pub fn words(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

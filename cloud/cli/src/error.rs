@@ -1,0 +1,114 @@
+//! What can go wrong, and the exit code that tells a script which it was.
+
+use std::fmt;
+
+use pictor_cloud_api::problem::Problem;
+
+/// A failure with its kind.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+}
+
+/// Kinds of failures, each with an exit code of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It was tried and did not work out.
+    Failed,
+    /// The call makes no sense.
+    Usage,
+    /// No such thing.
+    NotFound,
+    /// No token, or it may not do that.
+    Auth,
+    /// The state does not allow it.
+    Conflict,
+    /// The cloud could not be reached or is busy.
+    Network,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The general kind.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    /// What the cloud answered, in its words.
+    pub fn from_problem(problem: &Problem) -> Self {
+        let kind = match problem.status {
+            400 | 413 | 416 | 422 => Kind::Usage,
+            401 | 403 => Kind::Auth,
+            404 | 410 => Kind::NotFound,
+            409 | 412 => Kind::Conflict,
+            429 | 502..=504 => Kind::Network,
+            _ => Kind::Failed,
+        };
+        let mut message =
+            if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
+        for field in &problem.fields {
+            message.push_str(&format!("\n  {}: {}", field.field, field.message));
+        }
+        if let (500.., Some(request)) = (problem.status, &problem.request_id) {
+            message.push_str(&format!(" (request {request})"));
+        }
+        Self { kind, message }
+    }
+
+    /// The process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::NotFound => 3,
+            Kind::Auth => 4,
+            Kind::Conflict => 5,
+            Kind::Network => 7,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pictor_cloud_api::problem::ProblemCode;
+
+    /// The table is part of the interface: scripts rely on it.
+    #[test]
+    fn every_problem_code_has_its_exit_code() {
+        let table: Vec<String> = ProblemCode::ALL
+            .iter()
+            .map(|code| {
+                let problem = Problem {
+                    kind: String::new(),
+                    title: code.title().into(),
+                    status: code.status(),
+                    detail: String::new(),
+                    code: code.code().into(),
+                    request_id: None,
+                    retry_after_ms: None,
+                    fields: Vec::new(),
+                };
+                format!("{:<22} {}", code.code(), Failure::from_problem(&problem).exit_code())
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+}

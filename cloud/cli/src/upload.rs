@@ -1,0 +1,74 @@
+//! Sending a file in parts: hashed first (a file the cloud has is not sent again), resumed where it broke off.
+
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+use pictor_cloud_api::uploads::{NewUpload, Upload};
+use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use crate::client::Client;
+use crate::error::{Failure, Kind};
+use crate::progress::Bar;
+
+/// Uploads a file and gives the completed upload.
+pub async fn upload(client: &Client, file: &Path, is_quiet: bool) -> Result<Upload, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::new(Kind::Usage, format!("{} cannot be read: {error}", file.display()))
+    };
+    let size = std::fs::metadata(file).map_err(unreadable)?.len();
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let hash = hash(file, size, is_quiet).map_err(unreadable)?;
+    let new = NewUpload { file_name: name, size, blake3: Some(hash) };
+    let state: Upload = client.post("uploads", &new).await?;
+    if state.blake3.is_some() {
+        return Ok(state);
+    }
+    send_parts(client, file, &state, is_quiet).await?;
+    client.post(&format!("uploads/{}/complete", state.id), &serde_json::json!({})).await
+}
+
+fn hash(file: &Path, size: u64, is_quiet: bool) -> std::io::Result<String> {
+    let bar = Bar::bytes("reading", size, is_quiet);
+    let mut reader = std::fs::File::open(file)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = reader.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        bar.advance(count as u64);
+    }
+    bar.finish();
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+async fn send_parts(client: &Client, file: &Path, upload: &Upload, is_quiet: bool) -> Result<(), Failure> {
+    let bar = Bar::bytes("uploading", upload.size, is_quiet);
+    let mut reader = tokio::fs::File::open(file).await?;
+    for part in 0..upload.part_count {
+        let start = u64::from(part) * upload.part_size;
+        let length = upload.part_size.min(upload.size - start);
+        if !upload.parts_stored.contains(&part) {
+            let bytes = read_part(&mut reader, start, length).await?;
+            let path = format!("uploads/{}/parts/{part}", upload.id);
+            // Sending a part again replaces it, so a lost answer is simply asked for anew.
+            client.send_again(|| client.request(Method::PUT, &path).body(bytes.clone())).await?;
+        }
+        bar.advance(length);
+    }
+    bar.finish();
+    Ok(())
+}
+
+async fn read_part(reader: &mut tokio::fs::File, start: u64, length: u64) -> Result<Bytes, Failure> {
+    reader.seek(std::io::SeekFrom::Start(start)).await?;
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| Failure::failed("the part is too large"))?];
+    reader.read_exact(&mut bytes).await.map_err(|error| {
+        Failure::failed(format!("the file changed while it was read ({error}): submit it again"))
+    })?;
+    Ok(bytes.into())
+}
