@@ -1,5 +1,8 @@
 //! `/api/v1`: one file a resource. Handlers parse, call once, show.
 
+// Made by utoipa's macros, which name types by their whole path.
+#![allow(unused_qualifications)]
+
 pub mod accounts;
 pub mod docs;
 pub mod etag;

@@ -1,6 +1,7 @@
 //! What the API says about itself. The committed snapshot is `cloud/tests/api/openapi.json`.
 
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
 
 use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
 
@@ -38,4 +39,10 @@ use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
     ),
     components(schemas(pictor_cloud_api::problem::Problem))
 )]
-pub struct Description;
+struct Description;
+
+/// The description, in a form that does not change from run to run.
+#[must_use]
+pub fn description() -> OpenApiDocument {
+    Description::openapi()
+}
