@@ -11,8 +11,8 @@ use actix_web::web::{self, ServiceConfig, to};
 use actix_web::{HttpResponse, Route as ActixRoute, guard};
 use pictor_cloud_api::problem::ProblemCode;
 
-use super::api::{accounts, docs, frames, jobs, sessions, tasks, tokens, workers};
-use super::guards::Guard::{self, Api, Public, Session, Worker};
+use super::api::{accounts, blobs, docs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
+use super::guards::Guard::{self, Api, Public, Session, Worker, WorkerOr};
 use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
@@ -77,6 +77,16 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/jobs/{job}/tasks", Api(ReadJobs), Plain, || to(tasks::list_tasks)),
     get("/api/v1/jobs/{job}/frames", Api(ReadJobs), Plain, || to(frames::list_frames)),
     get("/api/v1/jobs/{job}/log", Api(ReadJobs), Plain, || to(tasks::job_log)),
+    get("/api/v1/jobs/{job}/frames.zip", Api(ReadJobs), Stream, || to(downloads::frames_zip)),
+    get("/api/v1/jobs/{job}/frames/{frame}", Api(ReadJobs), Stream, || to(downloads::frame_bytes)),
+    get("/api/v1/jobs/{job}/frames/{frame}/thumbnail", Api(ReadJobs), Plain, || to(downloads::frame_thumbnail)),
+    // uploads and inputs
+    post("/api/v1/uploads", Api(WriteJobs), Create, || to(uploads::begin_upload)),
+    get("/api/v1/uploads/{upload}", Api(ReadJobs), Plain, || to(uploads::get_upload)),
+    put("/api/v1/uploads/{upload}/parts/{part}", Api(WriteJobs), Stream, || to(uploads::put_part)),
+    post("/api/v1/uploads/{upload}/complete", Api(WriteJobs), Stream, || to(uploads::complete_upload)),
+    get("/api/v1/jobs/{job}/inputs", WorkerOr(ReadJobs), Plain, || to(blobs::job_inputs)),
+    get("/api/v1/blobs/{hash}", WorkerOr(ReadJobs), Stream, || to(blobs::get_blob)),
     // frames from workers
     put("/api/v1/leases/{lease}/frames/{frame}", Worker, Stream, || to(frames::put_frame)),
     // description

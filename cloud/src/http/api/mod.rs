@@ -4,7 +4,9 @@
 #![allow(unused_qualifications)]
 
 pub mod accounts;
+pub mod blobs;
 pub mod docs;
+pub mod downloads;
 pub mod etag;
 pub mod frames;
 pub mod jobs;
@@ -12,4 +14,5 @@ pub mod openapi;
 pub mod sessions;
 pub mod tasks;
 pub mod tokens;
+pub mod uploads;
 pub mod workers;

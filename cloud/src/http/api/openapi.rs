@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 
-use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
+use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
 
 /// The description; every `/api/v1` route of the table stands here (a test compares).
 #[derive(OpenApi)]
@@ -36,6 +36,15 @@ use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
         tasks::job_log,
         frames::list_frames,
         frames::put_frame,
+        downloads::frames_zip,
+        downloads::frame_bytes,
+        downloads::frame_thumbnail,
+        uploads::begin_upload,
+        uploads::get_upload,
+        uploads::put_part,
+        uploads::complete_upload,
+        blobs::job_inputs,
+        blobs::get_blob,
     ),
     components(schemas(pictor_cloud_api::problem::Problem))
 )]
