@@ -92,6 +92,7 @@ pub const ROUTES: &[Route] = &[
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),
+    get("/api/docs/problems", Public, Plain, || to(docs::problems)),
     get("/api/docs/{file:.*}", Public, Plain, || to(docs::file)),
 ];
 
