@@ -12,11 +12,12 @@ use actix_web::{HttpResponse, Route as ActixRoute, guard};
 use pictor_cloud_api::problem::ProblemCode;
 
 use super::api::{accounts, blobs, docs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
-use super::guards::Guard::{self, Api, Public, Session, Worker, WorkerOr};
+use super::guards::Guard::{self, Api, Door, Public, Session, Worker, WorkerOr};
 use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
 use super::problem::Error;
+use super::{enrol, health, link, live};
 use Kind::{Create, CreateSecret, Plain, Stream};
 
 /// How a route takes its body and gives its answer.
@@ -60,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     // workers
     get("/api/v1/workers", Api(ReadWorkers), Plain, || to(workers::list_workers)),
     post("/api/v1/workers", Api(WriteWorkers), Create, || to(workers::create_worker)),
+    post("/api/v1/workers/enrol", Door, Plain, || to(enrol::enrol)),
     get("/api/v1/workers/{worker}", Api(ReadWorkers), Plain, || to(workers::get_worker)),
     patch("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::change_worker)),
     delete("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::remove_worker)),
@@ -68,7 +70,6 @@ pub const ROUTES: &[Route] = &[
     delete("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::resume_worker)),
     // jobs
     get("/api/v1/jobs", Api(ReadJobs), Plain, || to(jobs::list_jobs)),
-    post("/api/v1/jobs", Api(WriteJobs), Create, || to(jobs::create_job)),
     get("/api/v1/jobs/{job}", Api(ReadJobs), Plain, || to(jobs::get_job)),
     patch("/api/v1/jobs/{job}", Api(WriteJobs), Plain, || to(jobs::change_job)),
     post("/api/v1/jobs/{job}/pause", Api(WriteJobs), Plain, || to(jobs::pause_job)),
@@ -90,10 +91,16 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/blobs/{hash}", WorkerOr(ReadJobs), Stream, || to(blobs::get_blob)),
     // frames from workers
     put("/api/v1/leases/{lease}/frames/{frame}", Worker, Stream, || to(frames::put_frame)),
+    // workers' own
+    get("/api/v1/link", Public, Plain, || to(link::open)),
+    // live events and health
+    get("/events", Api(ReadAccount), Plain, || to(live::events)),
+    get("/livez", Public, Plain, || to(health::livez)),
+    get("/readyz", Public, Plain, || to(health::readyz)),
+    get("/metrics", Public, Plain, || to(health::metrics)),
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),
-    get("/api/docs/problems", Public, Plain, || to(docs::problems)),
     get("/api/docs/{file:.*}", Public, Plain, || to(docs::file)),
 ];
 
