@@ -8,6 +8,7 @@
 
 pub mod blender;
 pub mod fake;
+pub mod picture;
 
 use std::path::PathBuf;
 
