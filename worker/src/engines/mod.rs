@@ -141,3 +141,13 @@ impl EngineFailure {
         Self { frame: Some(frame), ..self }
     }
 }
+
+/// The class of an error of the file system or of starting a program; `otherwise` where it tells nothing.
+fn class_of_io(error: &std::io::Error, otherwise: FailureClass) -> FailureClass {
+    let kind = error.kind();
+    if kind == std::io::ErrorKind::StorageFull || kind == std::io::ErrorKind::QuotaExceeded {
+        FailureClass::DiskFull
+    } else {
+        otherwise
+    }
+}

@@ -39,9 +39,9 @@ const EXR_BYTES_MIN: u64 = 256;
 /// # Errors
 /// The file is not there, empty, another format, cut off or unreadable.
 pub fn check_picture(path: &Path, format: OutputFormat) -> Result<u64, PictureFault> {
-    let mut file = File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => PictureFault::Missing,
-        _ => PictureFault::Unreadable(error.to_string()),
+    let mut file = File::open(path).map_err(|error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        if missing { PictureFault::Missing } else { PictureFault::Unreadable(error.to_string()) }
     })?;
     let unreadable = |error: std::io::Error| PictureFault::Unreadable(error.to_string());
     let size = file.metadata().map_err(unreadable)?.len();

@@ -83,6 +83,7 @@ fn cpu_sensor() -> Option<(Components, usize)> {
 
 /// Size and free bytes of the disk that holds `path` or its nearest existing parent.
 #[cfg(unix)]
+#[allow(clippy::useless_conversion)] // other systems count blocks in 32 bits
 fn disk(path: &Path) -> Option<(u64, u64)> {
     let there = path.ancestors().find(|path| path.exists())?;
     let stat = nix::sys::statvfs::statvfs(there).ok()?;

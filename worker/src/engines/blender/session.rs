@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::BlenderEngine;
 use super::command::{BPY, Launch, command};
 use super::pump::{Parts, Pump, Shared};
-use crate::engines::{EngineEvent, EngineFailure, EngineRequest, EngineSession};
+use crate::engines::{EngineEvent, EngineFailure, EngineRequest, EngineSession, class_of_io};
 use crate::platform::{ProcessGroup, ProcessLimits, orphans, spawn};
 
 /// Address space that Blender takes beyond the memory it uses: libraries, thread stacks, allocator arenas (0.9 GiB with
@@ -125,11 +125,9 @@ async fn uuid_of(pci_id: String) -> Result<String, EngineFailure> {
 }
 
 fn not_started(program: &std::path::Path, error: &io::Error) -> EngineFailure {
-    let class = match error.kind() {
-        io::ErrorKind::StorageFull => FailureClass::DiskFull,
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => FailureClass::EngineNotAvailable,
-        _ => FailureClass::WorkerError,
-    };
+    let no_program = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied].contains(&error.kind());
+    let otherwise = if no_program { FailureClass::EngineNotAvailable } else { FailureClass::WorkerError };
+    let class = class_of_io(error, otherwise);
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     EngineFailure::new(class, format!("{name} cannot be started on this worker: {error}"))
 }

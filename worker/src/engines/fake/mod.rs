@@ -16,7 +16,7 @@ use pictor_actors::units::Millis;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
+use super::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession, class_of_io};
 use crate::machine::fake::simulated_software;
 
 /// How the fake behaves.
@@ -147,10 +147,7 @@ impl Running {
             return Err(EngineFailure::new(*class, "told to fail").in_frame(frame));
         }
         let path = self.write(frame).map_err(|error| {
-            let class = match error.kind() {
-                std::io::ErrorKind::StorageFull => FailureClass::DiskFull,
-                _ => FailureClass::NoOutputWritten,
-            };
+            let class = class_of_io(&error, FailureClass::NoOutputWritten);
             EngineFailure::new(class, format!("the frame cannot be written: {error}")).in_frame(frame)
         })?;
         let render_ms = self.clock.now().elapsed(began).0;
