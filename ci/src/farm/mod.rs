@@ -86,6 +86,11 @@ impl Farm {
         self.url.trim_start_matches("http://")
     }
 
+    /// Where the programs are.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Folder of everything the farm keeps.
     pub fn folder(&self) -> &Path {
         &self.folder

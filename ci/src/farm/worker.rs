@@ -1,10 +1,11 @@
 //! Workers of a farm.
 
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::{EMAIL, Farm, children, is_alive, kill_hard, list_of, stop};
 
@@ -99,6 +100,17 @@ impl Farm {
         let worker =
             list_of(&workers).iter().find(|worker| worker["name"] == name).context("no such worker")?;
         Ok(worker["connection"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a running worker says of itself (`pictor-worker status --json`).
+    pub fn worker_status(&self, folder: &Path) -> Result<Value> {
+        let output = self
+            .programs
+            .command("pictor-worker")
+            .args(["status", "--json", "--data"])
+            .arg(folder)
+            .output()?;
+        serde_json::from_slice(&output.stdout).context("pictor-worker status wrote no JSON")
     }
 
     /// A running worker by its name.
