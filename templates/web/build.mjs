@@ -11,7 +11,7 @@ const root = import.meta.dirname;
 const dist = join(root, "dist");
 const INPUTS = ["build.mjs", "icons.txt", "package-lock.json", "package.json", "src"];
 const ENTRIES = ["src/app.ts", "src/submit.ts", "src/worker.ts", "src/app.css"];
-const BUNDLED = ["htmx.org", "@github/relative-time-element", "uplot", "open-props", "lucide-static"];
+const BUNDLED = ["htmx.org", "@github/relative-time-element", "uplot", "open-props", "lucide-static", "@fontsource-variable/inter"];
 
 async function filesUnder(path) {
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
@@ -86,6 +86,7 @@ async function bundle() {
     chunkNames: "chunk.[hash]",
     assetNames: "[name].[hash]",
     legalComments: "linked",
+    loader: { ".woff2": "file" },
     metafile: true,
     logLevel: "warning",
   });
@@ -109,9 +110,10 @@ const input = await inputHash();
 const files = await bundle();
 const sprite = await icons();
 files["icons.svg"] = sprite.file;
+files["mark.svg"] = await put("mark.svg", await readFile(join(root, "src/mark.svg"), "utf8"));
 files["licences.txt"] = await licences();
 const sizes = [];
-for (const path of await filesUnder(dist)) {
+for (const path of (await filesUnder(dist)).filter((path) => !path.endsWith(".woff2"))) {
   const bytes = await readFile(path);
   const { br, gz } = compress(bytes);
   await writeFile(`${path}.br`, br);

@@ -1,11 +1,12 @@
 //! Memory and processor time of programs that have nothing to do, read from /proc.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::farm::{Farm, FarmOptions, Programs, pause};
+use crate::farm::{Farm, Programs};
 use crate::{setup, shell};
 
 /// How long to look.
@@ -28,9 +29,10 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
+    let mut farm = Farm::start(Programs::build(root, true)?, &folder, "127.0.0.1:0")?;
     farm.add_worker("idle")?;
-    let (cloud, worker) = (farm.cloud_process(), farm.worker("idle")?.process());
+    let (cloud, workers) = farm.processes();
+    let worker = *workers.first().context("the farm has a worker")?;
     // The first seconds hold the start: probing Blender, migrations, connecting.
     pause(Duration::from_secs(10));
     shell::say(&format!("watching for {} s", arguments.seconds));
@@ -52,6 +54,11 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn pause(length: Duration) {
+    let (_keep, never) = sync_channel::<()>(1);
+    let _ = never.recv_timeout(length);
 }
 
 fn read(process: u32) -> Result<Reading> {

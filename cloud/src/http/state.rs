@@ -15,7 +15,6 @@ use super::problem::Error;
 use crate::agents::Farm;
 use crate::blobs::Blobs;
 use crate::config::Config;
-use crate::ingest::Ingest;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::views::Views;
@@ -28,8 +27,6 @@ pub struct AppState {
     pub store: Store,
     /// Stored bytes.
     pub blobs: Arc<dyn Blobs>,
-    /// Uploads, and small pictures of frames.
-    pub ingest: Ingest,
     /// The actors.
     pub farm: Farm,
     /// The templates.

@@ -53,7 +53,7 @@ pub struct NavEntry {
     /// Where it leads.
     pub href: &'static str,
     /// Its icon.
-    pub icon: &'static str,
+    pub glyph: &'static str,
     /// The page shown belongs to it.
     pub is_current: bool,
 }
@@ -84,7 +84,7 @@ pub struct Notice {
     /// `ok`, `warn` or `bad`.
     pub tone: &'static str,
     /// The icon that goes with it.
-    pub icon: &'static str,
+    pub glyph: &'static str,
     /// In words.
     pub text: String,
 }

@@ -2,10 +2,17 @@
 
 use handlebars::{
     Context, Handlebars, Helper, HelperResult, JsonRender, Output, RenderContext, RenderError,
-    RenderErrorReason, html_escape,
+    RenderErrorReason, handlebars_helper, html_escape,
 };
 
 use super::{Manifest, format};
+
+// Values, not markup: handlebars escapes them where they are printed.
+handlebars_helper!(concat: |first: str, second: str| format!("{first}{second}"));
+handlebars_helper!(frames_help: |in_file: Json| {
+    let forms = "Like 1-240, 1-240x2 or 1,5,9-20.";
+    in_file.as_str().map_or_else(|| forms.to_owned(), |words| format!("{words} in the file. {forms}"))
+});
 
 pub(super) fn register(engine: &mut Handlebars<'static>, manifest: &Manifest) {
     let icons = manifest.clone();
@@ -26,6 +33,10 @@ pub(super) fn register(engine: &mut Handlebars<'static>, manifest: &Manifest) {
     text_helper(engine, "duration", |call| Ok(html_escape(&format::duration(call.number(0)?))));
     text_helper(engine, "count", |call| Ok(format::count(call.number(0)?)));
     text_helper(engine, "time", |call| Ok(time(&call.text(0)?)));
+    text_helper(engine, "since", |call| Ok(since(&call.text(0)?)));
+    engine.register_helper("concat", Box::new(concat));
+    engine.register_helper("frames_help", Box::new(frames_help));
+    text_helper(engine, "short", |call| Ok(html_escape(&format::short_id(&call.text(0)?))));
     text_helper(engine, "short_id", |call| Ok(short_id(&call.text(0)?)));
     text_helper(engine, "progress", |call| Ok(progress(call.optional_number(0)?, &call.text(1)?)));
 }
@@ -35,6 +46,14 @@ fn time(rfc3339: &str) -> String {
     let (machine, words) = (html_escape(rfc3339), html_escape(&format::moment(rfc3339)));
     format!(
         r#"<relative-time datetime="{machine}" threshold="P30D" format-style="narrow" lang="en">{words}</relative-time>"#
+    )
+}
+
+/// How long it has lasted ("3 h 12 min"), kept so by a script where there is one.
+fn since(rfc3339: &str) -> String {
+    let (machine, words) = (html_escape(rfc3339), html_escape(&format::moment(rfc3339)));
+    format!(
+        r#"<relative-time datetime="{machine}" format="duration" precision="minute" format-style="narrow" lang="en">since {words}</relative-time>"#
     )
 }
 

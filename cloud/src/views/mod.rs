@@ -9,8 +9,13 @@
 pub mod chrome;
 mod embedded;
 pub mod format;
+pub mod forms;
 mod helpers;
+pub mod jobs;
+pub mod people;
 pub mod problem;
+pub mod state;
+pub mod workers;
 
 use handlebars::Handlebars;
 use serde::Serialize;

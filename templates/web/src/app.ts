@@ -1,1 +1,12 @@
-export {};
+// What every page loads. Each part stands alone: a page without it still works, only less comfortably.
+import "htmx.org/dist/htmx.esm.js";
+import "htmx.org/dist/ext/hx-sse.js";
+import "@github/relative-time-element";
+import "./elements/copy-button";
+import "./elements/list-counts";
+import "./elements/log-view";
+import "./elements/reveal-after";
+import "./elements/theme-switch";
+import "./elements/frame-grid";
+import "./live";
+import "./keys";

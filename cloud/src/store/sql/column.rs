@@ -41,16 +41,15 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-impl Column for &str {
-    const ABSENT: Value = Value::Text(None);
+impl<T: Column> Column for &T {
+    const ABSENT: Value = T::ABSENT;
 
-    /// Only for binding: a row outlives no text of its own.
     fn read(_: &Row, name: &str) -> Result<Self> {
         Err(StoreError::Unavailable(Box::new(Missing(name.to_owned()))))
     }
 
     fn value(&self) -> Value {
-        Value::Text(Some((*self).to_owned()))
+        (*self).value()
     }
 }
 
@@ -107,7 +106,7 @@ macro_rules! number_columns {
     )+};
 }
 
-number_columns! { u64 i64 i32 u32 u16 u8 usize }
+number_columns! { i64 u64 i32 u32 u16 u8 }
 
 macro_rules! text_columns {
     ($($type:ty)+) => {$(

@@ -18,16 +18,6 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 
-def c_flush():
-    """C's `fflush`, where the system lets us reach it."""
-    try:
-        import ctypes
-
-        return ctypes.CDLL(None).fflush
-    except Exception:  # a Python without ctypes, or Windows: the mark may then come before a line or two
-        return None
-
-
 class Protocol:
     """The two private streams. Taken before `bpy` is imported, since that prints."""
 
@@ -38,7 +28,6 @@ class Protocol:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
-        self.flush_c = c_flush()
 
     def say(self, what, **fields):
         self.answers.write(json.dumps({"say": what, **fields}) + "\n")
@@ -46,13 +35,6 @@ class Protocol:
 
     def warn(self, kind, text):
         self.say("warning", kind=kind, text=text)
-
-    def mark(self, frame):
-        """Ends a frame's output on standard error, after all that C holds back."""
-        sys.stdout.flush()
-        if self.flush_c is not None:
-            self.flush_c(None)
-        os.write(2, b"\npictor-mark %d\n" % frame)
 
 
 PROTOCOL = Protocol()
@@ -68,10 +50,11 @@ STATS_EVERY_SECONDS = 0.25
 
 
 class Session:
-    """The loaded scene."""
+    """The loaded scene and the frame in hand."""
 
     def __init__(self):
         self.scene = None
+        self.frame = None
         self.stats_at = 0.0
 
     def load(self, order):
@@ -84,8 +67,7 @@ class Session:
         settings.choose_denoiser(scene, order["gpu"] is not None, PROTOCOL.warn)
         self.scene = scene
         bpy.app.handlers.render_stats.append(self.on_stats)
-        layers = sum(1 for layer in scene.view_layers if layer.use)
-        PROTOCOL.say("ready", device=device, layers=layers)
+        PROTOCOL.say("ready", device=device, engine=settings.engine_of(scene))
 
     def on_stats(self, text, *_):
         """Newer versions hand over their progress text; 3.4 hands over nothing and prints it."""
@@ -95,6 +77,7 @@ class Session:
             PROTOCOL.say("stats", text=text)
 
     def render(self, frame, path):
+        self.frame = frame
         if os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode):
             os.remove(path)
         scene = self.scene
@@ -102,20 +85,18 @@ class Session:
         stop_if_scripts_wanted()
         if settings.needs_camera(scene) and scene.camera is None:
             raise Refused("no_camera", "the scene has no active camera in frame %d" % frame)
-        scene.render.filepath = literal(path)
+        scene.render.filepath = path
+        started = time.monotonic()
         outcome = bpy.ops.render.render(write_still=True, scene=scene.name)
         stop_if_scripts_wanted()
         PROTOCOL.say(
-            "rendered", frame=frame, finished="FINISHED" in outcome, memory_peak_bytes=memory_peak_bytes()
+            "rendered",
+            frame=frame,
+            finished="FINISHED" in outcome,
+            seconds=time.monotonic() - started,
+            memory_peak_bytes=memory_peak_bytes(),
         )
-        PROTOCOL.mark(frame)
-
-
-def literal(path):
-    """From 5.0 on, braces in an output path are templates."""
-    if bpy.app.version >= (5, 0, 0):
-        path = path.replace("{", "{{").replace("}", "}}")
-    return path
+        self.frame = None
 
 
 def open_scene(path):
@@ -128,7 +109,7 @@ def open_scene(path):
 def stop_if_scripts_wanted():
     """Blender itself goes on without the script and would render wrong values."""
     if bpy.app.autoexec_fail and not bpy.app.autoexec_fail_quiet:
-        raise Refused("needs_scripts", "the scene needs a script (%s)" % bpy.app.autoexec_fail_message)
+        raise Refused("needs_scripts", bpy.app.autoexec_fail_message)
 
 
 def memory_peak_bytes():
@@ -144,7 +125,9 @@ def greet():
     PROTOCOL.say(
         "hello",
         version=".".join(str(part) for part in bpy.app.version),
+        module=bool(getattr(bpy.app, "module", False)) or not bpy.app.binary_path,
         denoiser=devices.has_denoiser(),
+        engines=settings.known_engines(),
     )
 
 
@@ -159,14 +142,14 @@ def serve():
             elif order["do"] == "render":
                 session.render(order["frame"], order["path"])
             elif order["do"] == "try_engine":
-                PROTOCOL.say("tried", why_not=settings.try_engine(order))
+                PROTOCOL.say("tried", engine=order["engine"], why_not=settings.try_engine(order))
     except Refused as refusal:
-        PROTOCOL.say("failed", kind=refusal.kind, text=refusal.text)
+        PROTOCOL.say("failed", kind=refusal.kind, text=refusal.text, frame=session.frame)
     except MemoryError:
-        PROTOCOL.say("failed", kind="out_of_memory", text="Python found no memory")
+        PROTOCOL.say("failed", kind="out_of_memory", text="Python found no memory", frame=session.frame)
     except Exception as error:  # told, never swallowed: the worker classifies the text
         traceback.print_exc()
-        PROTOCOL.say("failed", kind=None, text=str(error).strip() or repr(error))
+        PROTOCOL.say("failed", kind=None, text=str(error).strip() or repr(error), frame=session.frame)
 
 
 def leave():
