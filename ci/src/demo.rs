@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
-use crate::farm::{self, Farm, Programs, Sample, list_of};
+use crate::farm::{self, Farm, FarmOptions, Programs, Sample};
 use crate::{setup, shell};
 
 const FRAMES: u32 = 24;
@@ -18,9 +17,9 @@ pub struct DemoArguments {
     /// End when the frames are there and were decoded, instead of keeping the farm up for a look
     #[arg(long)]
     once: bool,
-    /// Where the dashboard listens
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: String,
+    /// Where the dashboard listens; a free loopback port unless given
+    #[arg(long)]
+    listen: Option<String>,
     /// Folder for everything the demo makes (emptied first)
     #[arg(long, default_value = "target/demo")]
     folder: PathBuf,
@@ -46,13 +45,14 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
     shell::say(&format!("making a sample animation of {FRAMES} frames with Blender"));
     let scene = farm::make_scene(Sample::Demo, FRAMES, &folder.join("scene"))?;
     shell::say("starting the cloud and a worker");
-    let mut farm = Farm::start(programs, &folder, &arguments.listen)?;
+    let mut farm =
+        Farm::start(programs, &folder, FarmOptions { listen: arguments.listen.clone(), settings: vec![] })?;
     farm.add_worker("demo-rig")?;
     println!("  dashboard {}   sign in as {} with {}", farm.url(), farm::EMAIL, farm.password());
 
     shell::say("submitting and waiting for the frames");
     let submitted = shell::started_now();
-    let job = submit(&farm, &scene)?;
+    let job = farm.submit(&scene, &["--name", "Turning still life"])?;
     let frames = folder.join("frames");
     fetch(&farm, &job, &frames)?;
     let rendered = submitted.elapsed();
@@ -88,12 +88,6 @@ fn fresh(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().context("the demo's folder has a path")
 }
 
-fn submit(farm: &Farm, scene: &Path) -> Result<String> {
-    let scene = scene.to_string_lossy();
-    let job = farm.pictor(&["submit", &scene, "--name", "Turning still life", "--json"])?;
-    job["id"].as_str().map(str::to_owned).context("the answer to submit names the job")
-}
-
 /// Follows the job with its progress bar and fetches each frame as it arrives.
 fn fetch(farm: &Farm, job: &str, folder: &Path) -> Result<()> {
     let folder_text = folder.to_string_lossy();
@@ -102,7 +96,7 @@ fn fetch(farm: &Farm, job: &str, folder: &Path) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    let shown: Value = farm.pictor(&["jobs", "show", job, "--json"])?;
+    let shown = farm.job(job)?;
     bail!("the job did not complete: {} {}", shown["state"], shown["reason"])
 }
 
@@ -127,8 +121,5 @@ fn picture(root: &Path, farm: &Farm, job: &str, file: &Path) -> Result<()> {
         .arg("tests/picture.mjs")
         .args([&format!("{}/jobs/{job}", farm.url()), farm::EMAIL, farm.password()])
         .arg(file);
-    shell::run_with(&mut node)?;
-    let workers = farm.pictor(&["workers", "list", "--json"])?;
-    println!("  {} worker on this farm", list_of(&workers).len());
-    Ok(())
+    shell::run_with(&mut node)
 }

@@ -1,21 +1,9 @@
-//! The project's own tool, run as `cargo ci …`.
-//!
-//! It knows how to set a machine up, check the house rules, run every test, show the product at work and measure it.
-//! It is compiled before anything else, so it depends on little; what it runs are the same binaries a user runs.
+//! `cargo ci …`: see the library beside this.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool: printing is what it is for
-
-mod bench;
-mod check;
-mod demo;
-mod farm;
-mod postgres;
-mod setup;
-mod shell;
-mod test;
-mod tidy;
 
 use std::process::ExitCode;
 
+use ci::{bench, check, demo, setup, shell, test, tidy};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]

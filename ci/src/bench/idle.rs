@@ -1,12 +1,11 @@
 //! Memory and processor time of programs that have nothing to do, read from /proc.
 
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::farm::{Farm, Programs};
+use crate::farm::{Farm, FarmOptions, Programs, pause};
 use crate::{setup, shell};
 
 /// How long to look.
@@ -29,10 +28,9 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let mut farm = Farm::start(Programs::build(root, true)?, &folder, "127.0.0.1:0")?;
+    let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("idle")?;
-    let (cloud, workers) = farm.processes();
-    let worker = *workers.first().context("the farm has a worker")?;
+    let (cloud, worker) = (farm.cloud_process(), farm.worker("idle")?.process());
     // The first seconds hold the start: probing Blender, migrations, connecting.
     pause(Duration::from_secs(10));
     shell::say(&format!("watching for {} s", arguments.seconds));
@@ -54,11 +52,6 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn pause(length: Duration) {
-    let (_keep, never) = sync_channel::<()>(1);
-    let _ = never.recv_timeout(length);
 }
 
 fn read(process: u32) -> Result<Reading> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::farm::{self, Farm, Programs, Sample};
+use crate::farm::{self, Farm, FarmOptions, Programs, Sample};
 use crate::{setup, shell};
 
 /// What to measure.
@@ -42,7 +42,7 @@ pub fn run(root: &Path, arguments: &OverheadArguments) -> Result<()> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    let mut farm = Farm::start(Programs::build(root, true)?, &folder, "127.0.0.1:0")?;
+    let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("bench")?;
     let mut rows = Vec::new();
     for (sample, frames) in [
@@ -137,8 +137,7 @@ struct Through {
 /// From the call of `pictor submit` until the last frame is in the creator's folder.
 fn through_the_farm(farm: &Farm, scene: &Path, frames: u32, out: &Path) -> Result<Through> {
     let started = shell::started_now();
-    let job = farm.pictor(&["submit", &scene.to_string_lossy(), "--json"])?;
-    let job = job["id"].as_str().context("submit names the job")?.to_owned();
+    let job = farm.submit(scene, &[])?;
     let mut pull = farm.client(&["pull", &job, "--watch", "--out", &out.to_string_lossy()]);
     if !pull.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
         bail!("the job did not complete");
@@ -155,7 +154,7 @@ fn gaps(farm: &Farm, job: &str, frames: u32) -> Result<(Vec<f64>, f64)> {
     if spans.len() != frames as usize {
         bail!("the worker's log tells of {} of {frames} frames", spans.len());
     }
-    let shown = farm.pictor(&["jobs", "show", job, "--json"])?;
+    let shown = farm.job(job)?;
     let created: f64 =
         shown["created_at"].as_str().map(farm::unix_ms).context("a job says when it was made")??;
     let first = spans.first().map_or(f64::NAN, |span| span.0) - created;

@@ -12,34 +12,53 @@ impl Farm {
     /// worker's log (JSON lines), because only the worker knows it to the millisecond.
     pub fn frame_spans(&self, job: &str) -> Result<Vec<(f64, f64)>> {
         let mut spans: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+        for (frame, what, at) in self.frame_events(job)? {
+            let span = spans.entry(frame).or_insert((f64::NAN, f64::NAN));
+            match what.as_str() {
+                "frame started" => span.0 = unix_ms(&at)?,
+                "frame rendered" => span.1 = unix_ms(&at)?,
+                _ => {}
+            }
+        }
+        let is_whole = |(began, ended): &(f64, f64)| !began.is_nan() && !ended.is_nan();
+        let mut spans: Vec<_> = spans.into_values().filter(is_whole).collect();
+        spans.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Ok(spans)
+    }
+
+    /// How often each frame of a job was rendered to its end, over all workers of this farm.
+    pub fn frame_counts(&self, job: &str) -> Result<BTreeMap<i64, u32>> {
+        let mut counts = BTreeMap::new();
+        for (frame, what, _) in self.frame_events(job)? {
+            if what == "frame rendered" {
+                *counts.entry(frame).or_insert(0) += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Frame, what happened and when, as the workers' logs have it.
+    fn frame_events(&self, job: &str) -> Result<Vec<(i64, String, String)>> {
+        let mut events = Vec::new();
         for worker in self.worker_folders()? {
-            let verb = self
-                .programs
-                .command("pictor-worker")
-                .args(["logs", "--json", "--data"])
-                .arg(worker)
-                .output()?;
-            for line in String::from_utf8_lossy(&verb.stdout).lines() {
+            let mut verb = self.programs.command("pictor-worker");
+            let output = verb.args(["logs", "--json", "--data"]).arg(worker).output()?;
+            for line in String::from_utf8_lossy(&output.stdout).lines() {
                 let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
                 let fields = &entry["fields"];
-                if fields["job.id"] != job {
-                    continue;
-                }
                 let (Some(frame), Some(at)) = (fields["frame"].as_i64(), entry["timestamp"].as_str()) else {
                     continue;
                 };
-                let span = spans.entry(frame).or_insert((f64::NAN, f64::NAN));
-                match fields["message"].as_str() {
-                    Some("frame started") => span.0 = unix_ms(at)?,
-                    Some("frame rendered") => span.1 = unix_ms(at)?,
-                    _ => {}
+                if fields["job.id"] == job {
+                    events.push((
+                        frame,
+                        fields["message"].as_str().unwrap_or_default().to_owned(),
+                        at.to_owned(),
+                    ));
                 }
             }
         }
-        let mut spans: Vec<_> =
-            spans.into_values().filter(|(began, ended)| !began.is_nan() && !ended.is_nan()).collect();
-        spans.sort_by(|one, other| one.0.total_cmp(&other.0));
-        Ok(spans)
+        Ok(events)
     }
 }
 

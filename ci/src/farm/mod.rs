@@ -1,11 +1,16 @@
-//! A small farm of real programs on this machine, for the demo and the benchmarks: a cloud with a folder of its own
-//! on a free loopback port, and workers enrolled with configuration files. Dropping it stops what it started.
+//! A small farm of real programs on this machine, for the demo, the benchmarks and the end-to-end tests: a cloud with
+//! a folder of its own on a free loopback port, and workers enrolled with configuration files. Dropping it stops what
+//! it started.
 
+mod job;
 mod log;
+mod programs;
 mod scene;
+mod worker;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
@@ -15,7 +20,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub use log::unix_ms;
+pub use programs::{Programs, children, is_alive, kill_hard, stop};
 pub use scene::{Sample, make_scene};
+pub use worker::Worker;
 
 /// The account that owns everything on such a farm.
 pub const EMAIL: &str = "demo@pictor.example";
@@ -23,60 +30,45 @@ pub const EMAIL: &str = "demo@pictor.example";
 /// How long a program may take to say that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Where the programs are, and whether they are optimised.
-pub struct Programs {
-    folder: PathBuf,
-}
-
-impl Programs {
-    /// Builds them. Optimised programs are for measuring; the demo takes the quick build.
-    pub fn build(root: &Path, is_release: bool) -> Result<Self> {
-        let mut arguments = vec!["build", "--workspace", "--bins", "--exclude", "ci"];
-        if is_release {
-            arguments.push("--release");
-        }
-        crate::shell::run("cargo", &arguments)?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { folder: target.join(if is_release { "release" } else { "debug" }) })
-    }
-
-    /// A command that runs one of them.
-    pub fn command(&self, name: &str) -> Command {
-        Command::new(self.folder.join(name))
-    }
+/// What may differ from the default.
+#[derive(Default)]
+pub struct FarmOptions {
+    /// Where the cloud listens; a free loopback port unless said.
+    pub listen: Option<String>,
+    /// Settings by environment (`PICTOR__…`).
+    pub settings: Vec<(&'static str, String)>,
 }
 
 /// A cloud with its workers.
 pub struct Farm {
     programs: Programs,
     folder: PathBuf,
+    settings: Vec<(&'static str, String)>,
     url: String,
     token: String,
     password: String,
     // Workers end before the cloud does.
-    workers: Vec<Child>,
+    workers: Vec<Worker>,
     cloud: Child,
 }
 
 impl Farm {
     /// Starts a cloud in `folder` and makes the account.
-    pub fn start(programs: Programs, folder: &Path, listen: &str) -> Result<Self> {
+    pub fn start(programs: Programs, folder: &Path, options: FarmOptions) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let cloud_folder = folder.join("cloud");
-        let mut command = programs.command("pictor-cloud");
-        command.arg("serve").args(["--listen", listen]).arg("--data").arg(&cloud_folder);
-        let log = File::create(folder.join("cloud.log")).context("cannot make the cloud's log")?;
-        let mut cloud =
-            command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start pictor-cloud")?;
-        let url = address_said(&mut cloud).inspect_err(|_| drop(cloud.kill()))?;
-        let password = random_text()?;
+        let listen = match options.listen {
+            Some(listen) => listen,
+            None => format!("127.0.0.1:{}", free_port()?),
+        };
+        let (cloud, url) = start_cloud(&programs, folder, &listen, &options.settings)?;
         let mut farm = Self {
             programs,
             folder: folder.into(),
+            settings: options.settings,
             url,
             token: String::new(),
-            password,
-            workers: vec![],
+            password: random_text()?,
+            workers: Vec::new(),
             cloud,
         };
         farm.make_account()?;
@@ -89,14 +81,46 @@ impl Farm {
         &self.url
     }
 
+    /// The cloud's `host:port`.
+    pub fn listen(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Where the programs are.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// Folder of everything the farm keeps.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Password of [`EMAIL`].
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// Process numbers of the cloud and of the workers.
-    pub fn processes(&self) -> (u32, Vec<u32>) {
-        (self.cloud.id(), self.workers.iter().map(Child::id).collect())
+    /// API token of [`EMAIL`], good for everything.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The cloud's process number.
+    pub fn cloud_process(&self) -> u32 {
+        self.cloud.id()
+    }
+
+    /// Ends the cloud as a power cut would.
+    pub fn kill_cloud(&mut self) -> Result<()> {
+        kill_hard(&mut self.cloud)
+    }
+
+    /// Starts the cloud again at the same address with the same folder.
+    pub fn restart_cloud(&mut self) -> Result<()> {
+        let listen = self.listen().to_owned();
+        (self.cloud, self.url) = start_cloud(&self.programs, &self.folder, &listen, &self.settings)?;
+        Ok(())
     }
 
     fn make_account(&self) -> Result<()> {
@@ -114,9 +138,10 @@ impl Farm {
     }
 
     /// Runs an admin verb beside the running cloud and gives what it printed.
-    fn admin(&self, arguments: &[&str], input: Option<&str>) -> Result<String> {
+    pub fn admin(&self, arguments: &[&str], input: Option<&str>) -> Result<String> {
         let mut command = self.programs.command("pictor-cloud");
         command.arg("admin").args(arguments).arg("--data").arg(self.folder.join("cloud"));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input.unwrap_or_default().as_bytes())?;
@@ -128,45 +153,9 @@ impl Farm {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Enrols a worker by its configuration file and starts it.
-    pub fn add_worker(&mut self, name: &str) -> Result<()> {
-        let file = self.folder.join(format!("{name}.pictor"));
-        let file_text = file.to_string_lossy().into_owned();
-        self.admin(&["worker", "create", "--email", EMAIL, "--name", name, "--out", &file_text], None)?;
-        let worker_folder = self.folder.join(name);
-        let mut import = self.programs.command("pictor-worker");
-        let status = import
-            .arg("import")
-            .arg(&file)
-            .arg("--data")
-            .arg(&worker_folder)
-            .stdout(Stdio::null())
-            .status()?;
-        if !status.success() {
-            bail!("pictor-worker import ended with {status}");
-        }
-        let log =
-            File::create(self.folder.join(format!("{name}.log"))).context("cannot make the worker's log")?;
-        let mut run = self.programs.command("pictor-worker");
-        let run = run.arg("run").arg("--data").arg(&worker_folder);
-        self.workers
-            .push(run.stdout(Stdio::null()).stderr(log).spawn().context("cannot start pictor-worker")?);
-        self.wait_for("the worker to come online", |farm| {
-            let workers = farm.pictor(&["workers", "list", "--json"])?;
-            let is_online = |worker: &Value| worker["name"] == name && worker["connection"] == "online";
-            Ok(list_of(&workers).iter().any(is_online).then_some(()))
-        })
-    }
-
-    /// Folders of the workers.
-    fn worker_folders(&self) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(&self.folder)?.flatten().map(|entry| entry.path());
-        Ok(entries.filter(|path| path.with_extension("pictor").is_file() && path.is_dir()).collect())
-    }
-
     /// Runs the creator's client and reads its JSON.
     pub fn pictor(&self, arguments: &[&str]) -> Result<Value> {
-        let output = self.client(arguments).output().context("cannot start pictor")?;
+        let output = self.client(arguments).arg("--json").output().context("cannot start pictor")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("pictor {} ended with {}: {said}", arguments.join(" "), output.status);
@@ -182,46 +171,69 @@ impl Farm {
         command
     }
 
-    /// Asks again and again until there is an answer; bounded.
-    pub fn wait_for<T>(&self, what: &str, mut ask: impl FnMut(&Self) -> Result<Option<T>>) -> Result<T> {
+    /// Asks again and again until there is an answer; bounded by a minute.
+    pub fn wait_for<T>(&self, what: &str, ask: impl FnMut(&Self) -> Result<Option<T>>) -> Result<T> {
+        self.wait_within(READY_WITHIN, what, ask)
+    }
+
+    /// Asks again and again until there is an answer, for at most so long.
+    pub fn wait_within<T>(
+        &self,
+        within: Duration,
+        what: &str,
+        mut ask: impl FnMut(&Self) -> Result<Option<T>>,
+    ) -> Result<T> {
         let started = crate::shell::started_now();
-        let (_keep, pause) = sync_channel::<()>(1);
-        while started.elapsed() < READY_WITHIN {
+        loop {
             if let Some(answer) = ask(self)? {
                 return Ok(answer);
             }
-            let _ = pause.recv_timeout(Duration::from_millis(50));
+            if started.elapsed() > within {
+                bail!("waited {} s for {what}; see the logs in {}", within.as_secs(), self.folder.display());
+            }
+            pause(Duration::from_millis(50));
         }
-        bail!("waited {} s for {what}; see the logs in {}", READY_WITHIN.as_secs(), self.folder.display())
     }
 }
 
 impl Drop for Farm {
     fn drop(&mut self) {
-        for child in self.workers.iter_mut().chain([&mut self.cloud]) {
-            stop(child);
-        }
+        self.workers.clear();
+        stop(&mut self.cloud);
     }
 }
 
-/// Asks a program to end, as a service manager would, and makes it end if it does not.
-fn stop(child: &mut Child) {
-    let asked = crate::shell::output("kill", &["-TERM", &child.id().to_string()]).is_ok();
-    let started = crate::shell::started_now();
-    let (_keep, pause) = sync_channel::<()>(1);
-    while asked && started.elapsed() < Duration::from_secs(12) {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        let _ = pause.recv_timeout(Duration::from_millis(20));
-    }
-    drop(child.kill());
-    drop(child.wait());
+/// Between two looks at something that is waited for.
+pub(crate) fn pause(length: Duration) {
+    let (_keep, never) = sync_channel::<()>(1);
+    let _ = never.recv_timeout(length);
 }
 
 /// Entries of a list answer, be it a bare list or a page.
 pub fn list_of(answer: &Value) -> &[Value] {
     answer.as_array().or_else(|| answer["items"].as_array()).map_or(&[], Vec::as_slice)
+}
+
+fn start_cloud(
+    programs: &Programs,
+    folder: &Path,
+    listen: &str,
+    settings: &[(&'static str, String)],
+) -> Result<(Child, String)> {
+    let mut command = programs.command("pictor-cloud");
+    command.arg("serve").args(["--listen", listen]).arg("--data").arg(folder.join("cloud"));
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    let log = OpenOptions::new().create(true).append(true).open(folder.join("cloud.log"))?;
+    let mut cloud =
+        command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start pictor-cloud")?;
+    match address_said(&mut cloud) {
+        Ok(url) => Ok((cloud, url)),
+        Err(error) => {
+            kill_hard(&mut cloud)?;
+            let log = std::fs::read_to_string(folder.join("cloud.log")).unwrap_or_default();
+            Err(error.context(format!("its log:\n{log}")))
+        }
+    }
 }
 
 /// The first address that the cloud prints; the rest of its output is read on and dropped so that it never blocks.
@@ -230,13 +242,18 @@ fn address_said(cloud: &mut Child) -> Result<String> {
     let (tell, told) = sync_channel(1);
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(at) = line.find("http") {
+            if let Some(at) = line.find("http://") {
                 let address = line[at..].split_whitespace().next().unwrap_or_default();
-                drop(tell.try_send(address.trim_end_matches('/').to_owned()));
+                let _ = tell.try_send(address.trim_end_matches('/').to_owned());
             }
         }
     });
-    told.recv_timeout(READY_WITHIN).context("the cloud did not print its address; see cloud.log")
+    told.recv_timeout(READY_WITHIN).context("the cloud did not print its address")
+}
+
+/// A loopback port that nobody listens on at this moment.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn random_text() -> Result<String> {

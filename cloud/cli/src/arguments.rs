@@ -135,6 +135,16 @@ pub enum JobsCommand {
         #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
         priority: u8,
     },
+    /// Its tasks, with their attempts and workers
+    Tasks {
+        /// The job's id
+        job: String,
+    },
+    /// Its frames, with their state, size and render time
+    Frames {
+        /// The job's id
+        job: String,
+    },
     /// The render log
     Logs {
         /// The job's id

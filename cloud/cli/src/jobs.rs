@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pictor_cloud_api::jobs::{Job, JobChange, LogLine};
+use pictor_cloud_api::jobs::{Frame, Job, JobChange, LogLine, Task};
 
 use crate::arguments::ListArguments;
 use crate::client::Client;
@@ -164,6 +164,48 @@ fn acted(job: &Job, is_json: bool) -> Result<(), Failure> {
         return show::json(job);
     }
     println!("{} {} (priority {})", job.id, job.state, job.priority);
+    Ok(())
+}
+
+/// Prints a job's tasks.
+pub async fn tasks(client: &Client, job: &str, is_json: bool) -> Result<(), Failure> {
+    let tasks: Vec<Task> = client.list(&format!("jobs/{job}/tasks"), None).await?;
+    if is_json {
+        return show::json(&tasks);
+    }
+    let row = |task: &Task| {
+        vec![
+            task.id.clone(),
+            task.state.clone(),
+            task.frames.clone(),
+            format!("{}/{}", task.frames_done, task.frames_total),
+            task.attempts.to_string(),
+            task.worker.clone().or_else(|| task.failure_message.clone()).unwrap_or_default(),
+        ]
+    };
+    show::table(
+        &["id", "state", "frames", "done", "attempts", "worker or failure"],
+        tasks.iter().map(row).collect(),
+    );
+    Ok(())
+}
+
+/// Prints a job's frames.
+pub async fn frames(client: &Client, job: &str, is_json: bool) -> Result<(), Failure> {
+    let frames: Vec<Frame> = client.list(&format!("jobs/{job}/frames"), None).await?;
+    if is_json {
+        return show::json(&frames);
+    }
+    let row = |frame: &Frame| {
+        vec![
+            frame.frame.to_string(),
+            frame.state.clone(),
+            frame.render_ms.map(show::duration).unwrap_or_default(),
+            frame.size.map(show::bytes).unwrap_or_default(),
+            frame.worker.clone().unwrap_or_default(),
+        ]
+    };
+    show::table(&["frame", "state", "render time", "size", "worker"], frames.iter().map(row).collect());
     Ok(())
 }
 

@@ -57,6 +57,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             JobsCommand::Priority { job, priority } => {
                 jobs::priority(&client()?, &job, priority, is_json).await
             }
+            JobsCommand::Tasks { job } => jobs::tasks(&client()?, &job, is_json).await,
+            JobsCommand::Frames { job } => jobs::frames(&client()?, &job, is_json).await,
             JobsCommand::Logs { job, follow } => jobs::logs(&client()?, &job, follow, is_json).await,
         },
         Command::Pull(pull) => pull::run(&client()?, &pull, is_json).await,

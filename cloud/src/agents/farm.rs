@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pictor_actors::ids::{JobId, LinkId, WorkerId};
+use pictor_actors::ids::{AccountId, JobId, LinkId, WorkerId};
 use pictor_actors::now::Clock;
 use pictor_actors::protocol::{
     FromWorker, Hello, MetricSample, Pause, Refusal, RefusalCode, Retry, ToWorker, Welcome,
@@ -15,7 +15,7 @@ use pictor_actors::supervise::{Door, KeptState, Shutdown};
 use pictor_actors::units::Millis;
 use tokio::sync::mpsc;
 
-use super::broadcast::{Broadcast, EventId, Subscribe, Subscription, Topic};
+use super::broadcast::{Announce, Broadcast, EventId, LiveEvent, Subscribe, Subscription, Topic};
 use super::fleet::{Fleet, GetLive, NeedNode};
 use super::job_live::JobLive;
 use super::jobs::{FrameStored, GetJobLive, JobChanged};
@@ -33,6 +33,8 @@ use crate::telemetry::Metrics;
 const ANSWER_WITHIN: Millis = Millis::from_secs(2);
 /// A refused worker of a cloud that is busy or stops comes back after this.
 const COME_BACK_AFTER: Millis = Millis::from_secs(2);
+/// A worker's message waits for its actor at most this long.
+const HEARD_WITHIN: Millis = Millis::from_secs(10);
 const BEARER_PREFIX: &str = "wkb_";
 
 /// An actor's mailbox is full or it is being rebuilt: try again soon.
@@ -132,10 +134,11 @@ impl Farm {
         node.ask(adopt, ANSWER_WITHIN).await.map_err(|_| unavailable("the cloud is busy"))?
     }
 
-    /// A message of a welcomed worker. `Err`: too much at once; wait a moment and say it again, or close the socket.
-    pub fn link_said(&self, worker: WorkerId, link: LinkId, said: FromWorker) -> Result<(), Busy> {
+    /// A message of a welcomed worker; waits until it is heard, so that a worker that says much is held back at its
+    /// socket. `Err`: it was not heard in time; close the socket.
+    pub async fn link_said(&self, worker: WorkerId, link: LinkId, said: FromWorker) -> Result<(), Busy> {
         let node = self.nodes.get(worker).ok_or(Busy)?;
-        node.try_send(Said { link, said }).map_err(|_| Busy)
+        node.ask(Said { link, said }, HEARD_WITHIN).await.map_err(|_| Busy)
     }
 
     /// The socket is gone.
@@ -197,6 +200,12 @@ impl Farm {
         }
     }
 
+    /// A worker's row was written (enrolled, renamed, refused at enrolment): its owner's pages look again.
+    pub fn worker_changed(&self, account: AccountId, worker: WorkerId) {
+        // Lost: pages show it with the next event.
+        let _ = self.broadcast.try_send(Announce { account, event: LiveEvent::WorkerChanged(worker) });
+    }
+
     /// A job's rows were written: its actor looks at them again.
     pub fn job_changed(&self, job: JobId) {
         let _ = self.work.jobs.try_send(JobChanged(job)); // lost: the sweeps look at every live job
@@ -224,6 +233,11 @@ impl Farm {
     #[must_use]
     pub fn kept(&self) -> Vec<KeptState> {
         vec![self.fleet.state(), self.broadcast.state(), self.work.jobs.state(), self.work.dispatcher.state()]
+    }
+
+    /// Whether the actors' thread answers.
+    pub async fn answers(&self) -> Result<(), Busy> {
+        self.fleet.ask(GetLive(Vec::new()), ANSWER_WITHIN).await.map(drop).map_err(|_| Busy)
     }
 
     /// Ends all; also tells whether an end was asked for.

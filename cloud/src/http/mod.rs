@@ -5,8 +5,13 @@
 
 pub mod api;
 pub mod assets;
+pub mod enrol;
+pub mod gates;
 pub mod guards;
+pub mod health;
 pub mod layers;
+pub mod link;
+pub mod live;
 pub mod pages;
 pub mod present;
 pub mod problem;

@@ -11,12 +11,13 @@ use actix_web::web::{self, ServiceConfig, to};
 use actix_web::{HttpResponse, Route as ActixRoute, guard};
 use pictor_cloud_api::problem::ProblemCode;
 
-use super::api::{accounts, docs, frames, jobs, sessions, tasks, tokens, workers};
-use super::guards::Guard::{self, Api, Public, Session, Worker};
+use super::api::{accounts, blobs, docs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
+use super::guards::Guard::{self, Api, Door, Public, Session, Worker, WorkerOr};
 use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
 use super::problem::Error;
+use super::{enrol, health, link, live};
 use Kind::{Create, CreateSecret, Plain, Stream};
 
 /// How a route takes its body and gives its answer.
@@ -60,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     // workers
     get("/api/v1/workers", Api(ReadWorkers), Plain, || to(workers::list_workers)),
     post("/api/v1/workers", Api(WriteWorkers), Create, || to(workers::create_worker)),
+    post("/api/v1/workers/enrol", Door, Plain, || to(enrol::enrol)),
     get("/api/v1/workers/{worker}", Api(ReadWorkers), Plain, || to(workers::get_worker)),
     patch("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::change_worker)),
     delete("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::remove_worker)),
@@ -77,8 +79,25 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/jobs/{job}/tasks", Api(ReadJobs), Plain, || to(tasks::list_tasks)),
     get("/api/v1/jobs/{job}/frames", Api(ReadJobs), Plain, || to(frames::list_frames)),
     get("/api/v1/jobs/{job}/log", Api(ReadJobs), Plain, || to(tasks::job_log)),
+    get("/api/v1/jobs/{job}/frames.zip", Api(ReadJobs), Stream, || to(downloads::frames_zip)),
+    get("/api/v1/jobs/{job}/frames/{frame}", Api(ReadJobs), Stream, || to(downloads::frame_bytes)),
+    get("/api/v1/jobs/{job}/frames/{frame}/thumbnail", Api(ReadJobs), Plain, || to(downloads::frame_thumbnail)),
+    // uploads and inputs
+    post("/api/v1/uploads", Api(WriteJobs), Create, || to(uploads::begin_upload)),
+    get("/api/v1/uploads/{upload}", Api(ReadJobs), Plain, || to(uploads::get_upload)),
+    put("/api/v1/uploads/{upload}/parts/{part}", Api(WriteJobs), Stream, || to(uploads::put_part)),
+    post("/api/v1/uploads/{upload}/complete", Api(WriteJobs), Stream, || to(uploads::complete_upload)),
+    get("/api/v1/jobs/{job}/inputs", WorkerOr(ReadJobs), Plain, || to(blobs::job_inputs)),
+    get("/api/v1/blobs/{hash}", WorkerOr(ReadJobs), Stream, || to(blobs::get_blob)),
     // frames from workers
     put("/api/v1/leases/{lease}/frames/{frame}", Worker, Stream, || to(frames::put_frame)),
+    // workers' own
+    get("/api/v1/link", Public, Plain, || to(link::open)),
+    // live events and health
+    get("/events", Api(ReadAccount), Plain, || to(live::events)),
+    get("/livez", Public, Plain, || to(health::livez)),
+    get("/readyz", Public, Plain, || to(health::readyz)),
+    get("/metrics", Public, Plain, || to(health::metrics)),
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),

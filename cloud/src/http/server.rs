@@ -10,6 +10,7 @@ use pictor_actors::supervise::{Phase, Shutdown};
 use pictor_cloud_api::problem::ProblemCode;
 use tracing_actix_web::TracingLogger;
 
+use super::gates::Gates;
 use super::layers::limits::SMALL_BODY_BYTES_MAX;
 use super::layers::spans::RequestSpan;
 use super::layers::{answers, security};
@@ -36,9 +37,11 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let _holding = shutdown.hold(Phase::Draining, "http server");
+    let gates = web::Data::new(Gates::new(&state.config.limits));
     HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
+            .app_data(gates.clone())
             .configure(body_limits)
             .configure(routes::configure)
             .default_service(web::to(routes::nothing_here))

@@ -15,6 +15,7 @@ use super::problem::Error;
 use crate::agents::Farm;
 use crate::blobs::Blobs;
 use crate::config::Config;
+use crate::ingest::Ingest;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::views::Views;
@@ -27,6 +28,8 @@ pub struct AppState {
     pub store: Store,
     /// Stored bytes.
     pub blobs: Arc<dyn Blobs>,
+    /// Uploads, and small pictures of frames.
+    pub ingest: Ingest,
     /// The actors.
     pub farm: Farm,
     /// The templates.

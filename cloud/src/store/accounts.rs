@@ -6,8 +6,8 @@ use std::str::FromStr;
 use pictor_actors::ids::AccountId;
 use pictor_actors::units::UnixMillis;
 
-use super::sql::row;
-use super::{PageOf, PageRequest, Result, Store};
+use super::sql::{Number, Session, args, row};
+use super::{ConflictKind, PageOf, PageRequest, Result, Store};
 
 /// What an account may do on the farm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,22 +108,25 @@ pub struct AccountPatch {
 impl Store {
     /// Makes an account. `Conflict(EmailTaken)` if the address is in use.
     pub async fn create_account(&self, new: &NewAccount, now: UnixMillis) -> Result<AccountRow> {
-        todo!()
+        let new = new.clone();
+        self.begin_write(move |session| Box::pin(async move { insert_account(session, &new, now).await }))
+            .await
     }
 
     /// The account.
     pub async fn account(&self, id: AccountId) -> Result<AccountRow> {
-        todo!()
+        self.one("SELECT * FROM accounts WHERE id = $1", args![id]).await
     }
 
     /// The account with that address, in whatever case it was typed.
     pub async fn account_by_email(&self, email: &str) -> Result<Option<AccountRow>> {
-        todo!()
+        self.optional("SELECT * FROM accounts WHERE email = $1", args![email_key(email)]).await
     }
 
     /// How many accounts there are.
     pub async fn count_accounts(&self) -> Result<u64> {
-        todo!()
+        let count: Number = self.one("SELECT COUNT(*) AS number FROM accounts", args![]).await?;
+        Ok(count.number.unsigned_abs())
     }
 
     /// Changes an account and returns it as it then is.
@@ -131,13 +134,57 @@ impl Store {
         &self,
         id: AccountId,
         patch: &AccountPatch,
-        now: UnixMillis,
+        _now: UnixMillis,
     ) -> Result<AccountRow> {
-        todo!()
+        let values = args![
+            id,
+            patch.name,
+            patch.wallet_address.is_some(),
+            patch.wallet_address.clone().flatten(),
+            patch.password_hash,
+        ];
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session
+                    .one(
+                        "UPDATE accounts SET name = COALESCE($2, name),
+                             wallet_address = CASE WHEN $3 = 1 THEN $4 ELSE wallet_address END,
+                             password_hash = COALESCE($5, password_hash)
+                         WHERE id = $1 RETURNING *",
+                        values,
+                    )
+                    .await
+            })
+        })
+        .await
     }
 
     /// Accounts, oldest first.
     pub async fn list_accounts(&self, page: &PageRequest) -> Result<PageOf<AccountRow>> {
-        todo!()
+        let rows = page.rows();
+        let after = page.keys::<1>("accounts")?.map(|[id]| id).unwrap_or_default();
+        let sql = "SELECT * FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
+        let found: Vec<AccountRow> = self.all(sql, args![after, rows + 1]).await?;
+        Ok(PageOf::cut(found, rows, "accounts", |row| [row.id.to_string()]))
     }
+}
+
+/// One spelling a person: addresses are compared in lower case.
+fn email_key(email: &str) -> String {
+    email.trim().to_ascii_lowercase()
+}
+
+pub(super) async fn insert_account(
+    session: &mut Session,
+    new: &NewAccount,
+    now: UnixMillis,
+) -> Result<AccountRow> {
+    session
+        .one_unique(
+            "INSERT INTO accounts (id, email, name, roles, password_hash, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING *",
+            args![new.id, email_key(&new.email), new.name, new.roles, new.password_hash, now],
+            ConflictKind::EmailTaken,
+        )
+        .await
 }

@@ -5,8 +5,12 @@
 use pictor_actors::ids::{AccountId, SessionId, TokenId};
 use pictor_actors::units::UnixMillis;
 
-use super::sql::row;
-use super::{AccountRow, NewAccount, Result, Store};
+use super::accounts::insert_account;
+use super::sql::{Number, args, row};
+use super::{AccountRow, ConflictKind, NewAccount, Result, Store, StoreError};
+
+/// A use within this time of the last noted one is not written: it would turn every read into a write.
+const TOUCH_EVERY_MS: i64 = 60_000;
 
 row! {
     /// A signed-in browser.
@@ -55,12 +59,28 @@ row! {
 impl Store {
     /// Keeps a one-time set-up secret; those before it are dead.
     pub async fn put_setup_token(&self, secret_hash: &str, expires_at: UnixMillis) -> Result<()> {
-        todo!()
+        let values = args![secret_hash, expires_at];
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session.run("DELETE FROM setup_tokens WHERE used_at IS NULL", args![]).await?;
+                let sql = "INSERT INTO setup_tokens (secret_hash, expires_at) VALUES ($1, $2)";
+                session.run(sql, values).await.map(|_| ())
+            })
+        })
+        .await
     }
 
     /// Whether that set-up secret would be taken now.
     pub async fn setup_token_is_good(&self, secret_hash: &str, now: UnixMillis) -> Result<bool> {
-        todo!()
+        let good: Number = self
+            .one(
+                "SELECT COUNT(*) AS number FROM setup_tokens
+                 WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2
+                   AND NOT EXISTS (SELECT id FROM accounts)",
+                args![secret_hash, now],
+            )
+            .await?;
+        Ok(good.number == 1)
     }
 
     /// Makes the first account against the set-up secret. `Conflict(SetUpOver)` if the secret was used or is too old,
@@ -71,12 +91,43 @@ impl Store {
         new: &NewAccount,
         now: UnixMillis,
     ) -> Result<AccountRow> {
-        todo!()
+        let (secret_hash, new) = (secret_hash.to_owned(), new.clone());
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let taken = session
+                    .run(
+                        "UPDATE setup_tokens SET used_at = $2
+                         WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2
+                           AND NOT EXISTS (SELECT id FROM accounts)",
+                        args![secret_hash, now],
+                    )
+                    .await?;
+                if taken == 0 {
+                    return Err(StoreError::Conflict(ConflictKind::SetUpOver));
+                }
+                insert_account(session, &new, now).await
+            })
+        })
+        .await
     }
 
     /// Keeps a new session.
     pub async fn create_session(&self, session: &SessionRow) -> Result<()> {
-        todo!()
+        self.write_one(
+            "INSERT INTO sessions (id, account_id, secret_hash, user_agent, created_at, last_used_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            args![
+                session.id,
+                session.account_id,
+                session.secret_hash,
+                session.user_agent,
+                session.created_at,
+                session.last_used_at,
+                session.expires_at,
+            ],
+        )
+        .await
+        .map(|_| ())
     }
 
     /// The live session with that secret and its account; nothing if it ended, expired or the account is disabled.
@@ -85,27 +136,53 @@ impl Store {
         secret_hash: &str,
         now: UnixMillis,
     ) -> Result<Option<(SessionRow, AccountRow)>> {
-        todo!()
+        let sql = "SELECT * FROM sessions WHERE secret_hash = $1 AND expires_at > $2";
+        let found: Option<SessionRow> = self.optional(sql, args![secret_hash, now]).await?;
+        let Some(session) = found else { return Ok(None) };
+        Ok(self.enabled_account(session.account_id).await?.map(|account| (session, account)))
     }
 
     /// Notes that a session was used. At most once a minute is written.
     pub async fn touch_session(&self, id: SessionId, now: UnixMillis) -> Result<()> {
-        todo!()
+        let due = UnixMillis(now.0.saturating_sub(TOUCH_EVERY_MS));
+        let sql = "SELECT COUNT(*) AS number FROM sessions WHERE id = $1 AND last_used_at <= $2";
+        let stale: Number = self.one(sql, args![id, due]).await?;
+        if stale.number == 0 {
+            return Ok(());
+        }
+        self.write_one("UPDATE sessions SET last_used_at = $2 WHERE id = $1", args![id, now])
+            .await
+            .map(|_| ())
     }
 
     /// The account's sessions, newest first.
     pub async fn list_sessions(&self, account: AccountId) -> Result<Vec<SessionRow>> {
-        todo!()
+        self.all("SELECT * FROM sessions WHERE account_id = $1 ORDER BY id DESC", args![account]).await
     }
 
     /// Ends a session of the account.
     pub async fn end_session(&self, account: AccountId, id: SessionId) -> Result<()> {
-        todo!()
+        let sql = "DELETE FROM sessions WHERE account_id = $1 AND id = $2";
+        if self.write_one(sql, args![account, id]).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
     /// Keeps a new token.
     pub async fn create_token(&self, token: &TokenRow) -> Result<()> {
-        todo!()
+        self.write_one(
+            "INSERT INTO api_tokens (id, account_id, name, secret_hash, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            args![
+                token.id,
+                token.account_id,
+                token.name,
+                token.secret_hash,
+                token.scopes,
+                token.created_at,
+                token.expires_at,
+            ],
+        )
+        .await
+        .map(|_| ())
     }
 
     /// The live token with that secret and its account; nothing if it expired, was revoked or the account is disabled.
@@ -114,21 +191,54 @@ impl Store {
         secret_hash: &str,
         now: UnixMillis,
     ) -> Result<Option<(TokenRow, AccountRow)>> {
-        todo!()
+        let found: Option<TokenRow> = self
+            .optional(
+                "SELECT * FROM api_tokens WHERE secret_hash = $1 AND revoked_at IS NULL
+                   AND (expires_at IS NULL OR expires_at > $2)",
+                args![secret_hash, now],
+            )
+            .await?;
+        let Some(token) = found else { return Ok(None) };
+        Ok(self.enabled_account(token.account_id).await?.map(|account| (token, account)))
     }
 
     /// Notes that a token was used. At most once a minute is written.
     pub async fn touch_token(&self, id: TokenId, now: UnixMillis) -> Result<()> {
-        todo!()
+        let due = UnixMillis(now.0.saturating_sub(TOUCH_EVERY_MS));
+        let sql = "SELECT COUNT(*) AS number FROM api_tokens
+                   WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $2)";
+        let stale: Number = self.one(sql, args![id, due]).await?;
+        if stale.number == 0 {
+            return Ok(());
+        }
+        self.write_one("UPDATE api_tokens SET last_used_at = $2 WHERE id = $1", args![id, now])
+            .await
+            .map(|_| ())
     }
 
     /// The account's tokens that are not revoked, newest first.
     pub async fn list_tokens(&self, account: AccountId) -> Result<Vec<TokenRow>> {
-        todo!()
+        let sql = "SELECT * FROM api_tokens WHERE account_id = $1 AND revoked_at IS NULL ORDER BY id DESC";
+        self.all(sql, args![account]).await
     }
 
     /// Revokes a token of the account.
     pub async fn revoke_token(&self, account: AccountId, id: TokenId, now: UnixMillis) -> Result<()> {
-        todo!()
+        let sql = "UPDATE api_tokens SET revoked_at = $3
+                   WHERE account_id = $1 AND id = $2 AND revoked_at IS NULL";
+        if self.write_one(sql, args![account, id, now]).await? == 0 {
+            Err(StoreError::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends all sessions of an account; returns how many. After a change of password.
+    pub async fn end_all_sessions(&self, account: AccountId) -> Result<u64> {
+        self.write_one("DELETE FROM sessions WHERE account_id = $1", args![account]).await
+    }
+
+    async fn enabled_account(&self, id: AccountId) -> Result<Option<AccountRow>> {
+        self.optional("SELECT * FROM accounts WHERE id = $1 AND disabled_at IS NULL", args![id]).await
     }
 }

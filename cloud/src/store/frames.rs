@@ -3,9 +3,12 @@
 use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::upload::FrameReceipt;
 use pictor_actors::units::{BlobHash, UnixMillis};
+use pictor_cloud_domain::job::{FrameSet, JobState};
 
-use super::sql::row;
-use super::{Result, Store};
+use super::jobs::{locked_job, move_job};
+use super::sql::{Number, Session, args, row};
+use super::uploads::keep_blob;
+use super::{LeaseRow, Result, Store, StoreError, TaskRow};
 
 row! {
     /// A stored frame.
@@ -92,28 +95,159 @@ pub struct FrameStoredRow {
 impl Store {
     /// Whether a frame of that lease is wanted: asked before its bytes are taken.
     pub async fn lease_for_upload(&self, lease: LeaseId, fence: u64, frame: i32) -> Result<UploadVerdict> {
-        todo!()
+        let mut session = self.reader().await?;
+        let found: Option<LeaseRow> =
+            session.optional("SELECT * FROM leases WHERE id = $1", args![lease]).await?;
+        let Some(row) = found else { return Ok(UploadVerdict::Superseded) };
+        let task: TaskRow = session.one("SELECT * FROM tasks WHERE id = $1", args![row.task_id]).await?;
+        if row.fence != fence || !is_of(&task, frame) {
+            return Ok(UploadVerdict::Superseded);
+        }
+        if let Some(stored) = stored_frame(&mut session, task.job_id, frame).await? {
+            return Ok(UploadVerdict::Already(stored));
+        }
+        Ok(if may_deliver(&row, &task) {
+            UploadVerdict::Wanted {
+                job: task.job_id,
+                task: task.id,
+                account: task.account_id,
+                worker: row.worker_id,
+            }
+        } else {
+            UploadVerdict::Superseded
+        })
     }
 
     /// Stores a delivered frame in one transaction: the last one completes its task, ends the lease and clears the
     /// worker's failures; the job's last one completes the job. A frame that is stored already answers with the
     /// receipt of the first. `StaleFence` if the lease has lost its right.
     pub async fn store_frame(&self, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
-        todo!()
+        let new = new.clone();
+        self.begin_write(move |session| Box::pin(async move { store(session, &new, now).await })).await
     }
 
     /// The job's stored frames, ascending.
     pub async fn frames_of(&self, job: JobId) -> Result<Vec<FrameRow>> {
-        todo!()
+        self.all("SELECT * FROM frames WHERE job_id = $1 ORDER BY frame", args![job]).await
     }
 
     /// One stored frame.
     pub async fn frame(&self, job: JobId, frame: i32) -> Result<Option<FrameRow>> {
-        todo!()
+        stored_frame(&mut self.reader().await?, job, frame).await
     }
 
     /// Numbers of the task's stored frames, ascending.
     pub async fn frame_numbers_done(&self, task: TaskId) -> Result<Vec<i32>> {
-        todo!()
+        let sql = "SELECT frame AS number FROM frames WHERE task_id = $1 ORDER BY frame";
+        let found: Vec<Number> = self.all(sql, args![task]).await?;
+        Ok(found.iter().filter_map(|row| i32::try_from(row.number).ok()).collect())
+    }
+}
+
+async fn stored_frame(session: &mut Session, job: JobId, frame: i32) -> Result<Option<FrameRow>> {
+    session.optional("SELECT * FROM frames WHERE job_id = $1 AND frame = $2", args![job, frame]).await
+}
+
+fn is_of(task: &TaskRow, frame: i32) -> bool {
+    task.frames.parse::<FrameSet>().is_ok_and(|frames| frames.contains(frame))
+}
+
+/// A lease may deliver until its task ended or went to somebody else, also when the attempt itself has failed: what
+/// was rendered before the failure is good.
+fn may_deliver(lease: &LeaseRow, task: &TaskRow) -> bool {
+    task.fence == lease.fence && task.ended_at.is_none()
+}
+
+async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
+    let sql = "SELECT * FROM leases WHERE id = $1 AND fence = $2";
+    let found: Option<LeaseRow> = session.optional(sql, args![new.lease, new.fence]).await?;
+    let Some(lease) = found else { return Err(StoreError::StaleFence) };
+    session.lock_job(lease.job_id).await?;
+    let task: TaskRow = session.one("SELECT * FROM tasks WHERE id = $1", args![lease.task_id]).await?;
+    if !is_of(&task, new.frame) {
+        return Err(StoreError::StaleFence);
+    }
+    if let Some(stored) = stored_frame(session, task.job_id, new.frame).await? {
+        return Ok(answer(&stored, &task, Completed::default(), true));
+    }
+    if !may_deliver(&lease, &task) {
+        return Err(StoreError::StaleFence);
+    }
+    keep_blob(session, new.hash, new.size, Some(task.account_id), now).await?;
+    let stored: FrameRow = session
+        .one(
+            "INSERT INTO frames (job_id, frame, task_id, lease_id, worker_id, hash, size, render_ms, stored_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
+            args![
+                task.job_id,
+                new.frame,
+                task.id,
+                lease.id,
+                lease.worker_id,
+                new.hash,
+                new.size,
+                new.render_ms,
+                now,
+            ],
+        )
+        .await?;
+    let completed = count(session, &lease, &task, now).await?;
+    Ok(answer(&stored, &task, completed, false))
+}
+
+/// What a frame brought to its end.
+#[derive(Clone, Copy, Default)]
+struct Completed {
+    task: bool,
+    job: bool,
+}
+
+/// Counts a stored frame in its task and job, and ends what is complete.
+async fn count(
+    session: &mut Session,
+    lease: &LeaseRow,
+    task: &TaskRow,
+    now: UnixMillis,
+) -> Result<Completed> {
+    let is_task_whole = task.frames_done + 1 == task.frames_total;
+    if is_task_whole {
+        let sql = "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL, ended_at = $2,
+                       failure_class = NULL, failure_message = NULL
+                   WHERE id = $1";
+        session.run(sql, args![task.id, now]).await?;
+        let sql = "UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = $2
+                   WHERE task_id = $1 AND ended_at IS NULL";
+        session.run(sql, args![task.id, now]).await?;
+        let sql = "UPDATE workers SET failures_in_row = 0 WHERE id = $1 AND failures_in_row > 0";
+        session.run(sql, args![lease.worker_id]).await?;
+    } else {
+        session.run("UPDATE tasks SET frames_done = frames_done + 1 WHERE id = $1", args![task.id]).await?;
+    }
+    let sql = "UPDATE jobs SET frames_done = frames_done + 1, updated_at = $2 WHERE id = $1";
+    session.run(sql, args![task.job_id, now]).await?;
+    let job = locked_job(session, task.job_id).await?;
+    let is_job_whole = job.frames_done == job.frames_total && !job.state.is_ended();
+    if is_job_whole {
+        move_job(session, job.id, JobState::Completed, None, now).await?;
+    }
+    Ok(Completed { task: is_task_whole, job: is_job_whole })
+}
+
+fn answer(stored: &FrameRow, task: &TaskRow, completed: Completed, already: bool) -> FrameStoredRow {
+    FrameStoredRow {
+        receipt: FrameReceipt {
+            lease: stored.lease_id,
+            frame: stored.frame,
+            hash: stored.hash,
+            size: stored.size,
+            stored_at: stored.stored_at,
+        },
+        job: task.job_id,
+        task: task.id,
+        worker: stored.worker_id,
+        account: task.account_id,
+        already,
+        task_completed: completed.task,
+        job_completed: completed.job,
     }
 }

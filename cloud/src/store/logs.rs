@@ -1,10 +1,12 @@
 //! Lines that engines wrote, kept per attempt within a bound.
 
+use std::collections::BTreeMap;
+
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::units::UnixMillis;
 
-use super::sql::row;
-use super::{PageOf, PageRequest, Result, Store};
+use super::sql::{Value, args, row, table};
+use super::{ConflictKind, PageOf, PageRequest, Result, Store, StoreError};
 
 /// Lines kept of one attempt; the first ones are dropped, since the last ones say why it failed.
 pub const LOG_LINES_PER_LEASE_MAX: u32 = 2_000;
@@ -32,11 +34,62 @@ row! {
 impl Store {
     /// Keeps lines; the same (lease, seq) again changes nothing.
     pub async fn append_log(&self, lines: &[LogRow]) -> Result<()> {
-        todo!()
+        let lines = lines.to_vec();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let mut newest = BTreeMap::new();
+                for some in lines.chunks(100) {
+                    let text = format!(
+                        "INSERT INTO log_lines (lease_id, seq, job_id, task_id, worker_id, at, text) VALUES {}
+                         ON CONFLICT (lease_id, seq) DO NOTHING",
+                        table(some.len(), 7)
+                    );
+                    let values = some.iter().flat_map(values_of).collect();
+                    session.run(text, values).await?;
+                    newest.extend(some.iter().map(|line| (line.lease_id, line.seq)));
+                }
+                for (lease, seq) in newest {
+                    if let Some(too_old) = seq.checked_sub(u64::from(LOG_LINES_PER_LEASE_MAX)) {
+                        let sql = "DELETE FROM log_lines WHERE lease_id = $1 AND seq <= $2";
+                        session.run(sql, args![lease, too_old]).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The job's lines, oldest first.
     pub async fn log_of(&self, job: JobId, page: &PageRequest) -> Result<PageOf<LogRow>> {
-        todo!()
+        let rows = page.rows();
+        let mut values = args![job, rows + 1];
+        let mut sql = String::from("SELECT * FROM log_lines WHERE job_id = $1");
+        if let Some([at, lease, seq]) = page.keys::<3>("log")? {
+            let number =
+                |text: &str| text.parse::<i64>().map_err(|_| StoreError::Conflict(ConflictKind::BadCursor));
+            sql.push_str(" AND (at, lease_id, seq) > ($3, $4, $5)");
+            values.extend(args![number(&at)?, lease, number(&seq)?]);
+        }
+        sql.push_str(" ORDER BY at, lease_id, seq LIMIT $2");
+        let found: Vec<LogRow> = self.all(sql, values).await?;
+        Ok(PageOf::cut(found, rows, "log", |row| {
+            [row.at.0.to_string(), row.lease_id.to_string(), row.seq.to_string()]
+        }))
     }
+
+    /// The job's last lines, oldest first.
+    pub async fn log_tail(&self, job: JobId, lines: u32) -> Result<Vec<LogRow>> {
+        let sql =
+            "SELECT * FROM log_lines WHERE job_id = $1 ORDER BY at DESC, lease_id DESC, seq DESC LIMIT $2";
+        let mut rows: Vec<LogRow> = self.all(sql, args![job, lines]).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+}
+
+/// PostgreSQL keeps no zero byte in a text.
+fn values_of(line: &LogRow) -> Vec<Value> {
+    let text = line.text.replace('\0', "");
+    args![line.lease_id, line.seq, line.job_id, line.task_id, line.worker_id, line.at, text]
 }

@@ -3,7 +3,6 @@
 //! Owns the tables, their constraints and every transaction. Does not decide: which task goes where and what a failure
 //! means is the domain's; the store only makes each change conditional, so that of two that contradict one wins.
 //! A function that changes something does it in one transaction, or not at all.
-#![allow(clippy::todo, unused_variables, clippy::unused_async)] // signatures first
 
 mod accounts;
 mod credentials;
@@ -14,14 +13,17 @@ mod jobs;
 mod leases;
 mod logs;
 mod page;
+mod ready;
 mod sql;
 mod tasks;
 mod uploads;
 mod workers;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use pictor_actors::now::Clock;
+use futures_util::future::BoxFuture;
+use pictor_actors::ids::UploadId;
 
 pub use accounts::{AccountPatch, AccountRow, NewAccount, Role, UnknownRole};
 pub use credentials::{SessionRow, TokenRow};
@@ -32,37 +34,106 @@ pub use jobs::{FailureRow, JobPatch, JobRow, JobWarningRow, NewJobRow};
 pub use leases::{AttemptEnd, EndedAttempt, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
 pub use logs::LogRow;
 pub use page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
-pub use tasks::{NewTaskRow, ReadyTask, TaskRow};
+pub use ready::ReadyTask;
+pub use sql::SchemaError;
+pub use tasks::{NewTaskRow, TaskRow};
 pub use uploads::{BlobRow, NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
     EnrolError, HeartbeatRow, NewWorkerRow, OpenedLink, WorkerMinuteRow, WorkerRow, WorkerSort,
 };
 
 use crate::config::DatabaseConfig;
+use sql::{Engine, FromRow, Session, Sql, Value};
 
 /// The database. Clones share it.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    engine: Arc<Engine>,
+    /// Keeps a test's folder until its last store is gone.
+    _folder: Option<Arc<TestFolder>>,
+}
 
 impl Store {
     /// Opens (for SQLite: makes) the database, brings its schema up to this program's, and reads its settings back.
     ///
     /// Must be called inside a tokio runtime. Fails with [`StoreError::Unavailable`] when the database cannot be
     /// reached, was brought to a newer schema by a newer program, or does not keep a setting that safety rests on.
-    pub async fn open(config: &DatabaseConfig, clock: Arc<dyn Clock>) -> Result<Self> {
-        todo!()
+    pub async fn open(config: &DatabaseConfig) -> Result<Self> {
+        Ok(Self { engine: Arc::new(Engine::open(config).await?), _folder: None })
     }
 
     /// A fresh SQLite database in a folder of its own, which goes away with the last clone.
     ///
     /// # Panics
     /// Where there is no temporary folder: tests only.
+    #[allow(clippy::expect_used)] // a test without a folder cannot go on
     pub async fn for_testing() -> Self {
-        todo!()
+        let folder = TestFolder::new().expect("a temporary folder");
+        let config = DatabaseConfig::in_folder(&folder.0);
+        let store = Self::open(&config).await.expect("a fresh database");
+        Self { _folder: Some(Arc::new(folder)), ..store }
     }
 
-    /// Whether the database answers and can write; for readiness.
+    /// Whether the database answers and lets itself be written to; for readiness.
     pub async fn probe(&self) -> Result<()> {
-        todo!()
+        self.begin_write(|session| {
+            Box::pin(async move {
+                session.all::<sql::Number>("SELECT COUNT(*) AS number FROM setup_tokens", vec![]).await
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Waits for writes under way and closes the database; later calls are refused.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    async fn begin_write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
+    {
+        self.engine.begin_write(work).await
+    }
+
+    async fn reader(&self) -> Result<Session> {
+        self.engine.reader().await
+    }
+
+    async fn all<T: FromRow>(&self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<Vec<T>> {
+        self.reader().await?.all(sql, values).await
+    }
+
+    async fn optional<T: FromRow>(&self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<Option<T>> {
+        self.reader().await?.optional(sql, values).await
+    }
+
+    async fn one<T: FromRow>(&self, sql: impl Into<Sql>, values: Vec<Value>) -> Result<T> {
+        self.reader().await?.one(sql, values).await
+    }
+
+    /// A write of one statement.
+    async fn write_one(&self, sql: &'static str, values: Vec<Value>) -> Result<u64> {
+        self.begin_write(move |session| Box::pin(async move { session.run(sql, values).await })).await
+    }
+}
+
+/// A folder that is removed when dropped.
+struct TestFolder(PathBuf);
+
+impl TestFolder {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("pictor-{}", UploadId::generate()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        // Left behind at worst: it lies among temporary files.
+        drop(std::fs::remove_dir_all(&self.0));
     }
 }

@@ -101,3 +101,18 @@ impl<T> PageOf<T> {
         Self { rows: found, next }
     }
 }
+
+/// The pattern of a search, for `LOWER(…) LIKE $n ESCAPE '!'`: what the person typed stands for itself.
+pub(super) fn like(search: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in search.trim().to_ascii_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        // SQLite knows upper and lower case of ASCII only: any letter may stand in for another alphabet's.
+        let has_case = !letter.is_ascii() && (letter.is_lowercase() || letter.is_uppercase());
+        pattern.push(if has_case { '_' } else { letter });
+    }
+    pattern.push('%');
+    pattern
+}

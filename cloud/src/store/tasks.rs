@@ -2,11 +2,10 @@
 
 use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::FailureClass;
-use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::task::TaskState;
 
-use super::sql::row;
+use super::sql::{FromRow, Row, args, row};
 use super::{PageOf, PageRequest, Result, Store};
 
 row! {
@@ -44,6 +43,8 @@ row! {
         pub started_at: Option<UnixMillis>,
         /// Ended.
         pub ended_at: Option<UnixMillis>,
+        /// Its creator retried it by hand; failures before count no more.
+        pub retried_at: Option<UnixMillis>,
     }
 }
 
@@ -58,57 +59,55 @@ pub struct NewTaskRow {
     pub frames_total: u32,
 }
 
-/// A task that could be handed out now, with what placement looks at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReadyTask {
-    /// The task.
-    pub task: TaskId,
-    /// Its job.
-    pub job: JobId,
-    /// The job's account.
-    pub account: AccountId,
-    /// The job's priority.
-    pub priority: u8,
-    /// The job's age.
-    pub job_created_at: UnixMillis,
-    /// Engine the job needs.
-    pub engine: Option<RenderEngine>,
-    /// Frames not stored yet, ascending; never empty.
-    pub frames_left: Vec<i32>,
-    /// To be expected by the grant.
-    pub fence: u64,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// Workers on which an attempt of it failed, ascending.
-    pub failed_on: Vec<WorkerId>,
-    /// Live leases of the account, for fairness.
-    pub running_of_account: u32,
-}
-
 impl Store {
     /// The job's tasks, in order.
     pub async fn tasks_of(&self, job: JobId, page: &PageRequest) -> Result<PageOf<TaskRow>> {
-        todo!()
+        let rows = page.rows();
+        let after = page.keys::<1>("tasks")?.map(|[id]| id).unwrap_or_default();
+        let sql = "SELECT * FROM tasks WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let found: Vec<TaskRow> = self.all(sql, args![job, after, rows + 1]).await?;
+        Ok(PageOf::cut(found, rows, "tasks", |row| [row.id.to_string()]))
     }
 
     /// The task.
     pub async fn task(&self, id: TaskId) -> Result<TaskRow> {
-        todo!()
+        self.one("SELECT * FROM tasks WHERE id = $1", args![id]).await
     }
 
     /// The job's tasks that have not ended, in order.
     pub async fn open_tasks_of(&self, job: JobId) -> Result<Vec<TaskRow>> {
-        todo!()
-    }
-
-    /// Tasks that could be handed out now: of ready and running jobs by priority and age, at most `per_job` of each
-    /// job and `limit` in all.
-    pub async fn ready_tasks(&self, now: UnixMillis, per_job: u32, limit: u32) -> Result<Vec<ReadyTask>> {
-        todo!()
+        self.all("SELECT * FROM tasks WHERE job_id = $1 AND ended_at IS NULL ORDER BY id", args![job]).await
     }
 
     /// Tasks of which the worker has or had a lease, newest lease first.
     pub async fn worker_tasks(&self, worker: WorkerId, page: &PageRequest) -> Result<PageOf<TaskRow>> {
-        todo!()
+        let rows = page.rows();
+        let mut values = args![worker, rows + 1];
+        let mut sql = String::from(
+            "SELECT tasks.*, leases.id AS held_id FROM leases JOIN tasks ON tasks.id = leases.task_id
+             WHERE leases.worker_id = $1
+               AND NOT EXISTS (SELECT later.id FROM leases later WHERE later.task_id = leases.task_id
+                               AND later.worker_id = leases.worker_id AND later.id > leases.id)",
+        );
+        if let Some([lease]) = page.keys::<1>("worker_tasks")? {
+            sql.push_str(" AND leases.id < $3");
+            values.extend(args![lease]);
+        }
+        sql.push_str(" ORDER BY leases.id DESC LIMIT $2");
+        let found: Vec<HeldTask> = self.all(sql, values).await?;
+        let page = PageOf::cut(found, rows, "worker_tasks", |row| [row.held.to_string()]);
+        Ok(PageOf { rows: page.rows.into_iter().map(|row| row.task).collect(), next: page.next })
+    }
+}
+
+/// A task with the lease by which a worker holds or held it.
+struct HeldTask {
+    task: TaskRow,
+    held: LeaseId,
+}
+
+impl FromRow for HeldTask {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { task: TaskRow::from_row(row)?, held: row.get("held_id")? })
     }
 }

@@ -7,8 +7,8 @@ use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_api::uploads::UploadContent;
 
-use super::sql::row;
-use super::{Result, Store};
+use super::sql::{Number, Session, args, row};
+use super::{ConflictKind, Result, Store, StoreError};
 
 /// Where an upload stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,27 +129,60 @@ row! {
 impl Store {
     /// Begins an upload.
     pub async fn create_upload(&self, new: &NewUploadRow, now: UnixMillis) -> Result<UploadRow> {
-        todo!()
+        let new = new.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session
+                    .one_unique(
+                        "INSERT INTO uploads (id, account_id, file_name, size, part_size, declared_hash, state,
+                             created_at, expires_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8) RETURNING *",
+                        args![
+                            new.id,
+                            new.account_id,
+                            new.file_name,
+                            new.size,
+                            new.part_size,
+                            new.declared_hash,
+                            now,
+                            new.expires_at,
+                        ],
+                        ConflictKind::Exists,
+                    )
+                    .await
+            })
+        })
+        .await
     }
 
     /// The account's upload.
     pub async fn upload(&self, account: AccountId, id: UploadId) -> Result<UploadRow> {
-        todo!()
+        self.one("SELECT * FROM uploads WHERE id = $1 AND account_id = $2", args![id, account]).await
     }
 
     /// Parts that are stored, ascending.
     pub async fn upload_parts(&self, id: UploadId) -> Result<Vec<PartRow>> {
-        todo!()
+        self.all("SELECT * FROM upload_parts WHERE upload_id = $1 ORDER BY part", args![id]).await
     }
 
     /// Notes a stored part; again replaces. `Conflict(State)` once completing.
     pub async fn note_part(&self, id: UploadId, part: u32, size: u64) -> Result<()> {
-        todo!()
+        let written = self
+            .write_one(
+                "INSERT INTO upload_parts (upload_id, part, size)
+                 SELECT id, $2, $3 FROM uploads WHERE id = $1 AND state = 'open'
+                 ON CONFLICT (upload_id, part) DO UPDATE SET size = excluded.size",
+                args![id, part, size],
+            )
+            .await?;
+        if written == 0 { Err(StoreError::Conflict(ConflictKind::State)) } else { Ok(()) }
     }
 
     /// Moves an upload between states. `Conflict(State)` if it is not in `from`.
     pub async fn set_upload_state(&self, id: UploadId, from: UploadState, to: UploadState) -> Result<()> {
-        todo!()
+        let sql = "UPDATE uploads SET state = $3 WHERE id = $1 AND state = $2";
+        let moved = self.write_one(sql, args![id, from, to]).await?;
+        if moved == 0 { Err(StoreError::Conflict(ConflictKind::State)) } else { Ok(()) }
     }
 
     /// Completes an upload: its blob exists, belongs to the account, and this is inside. Again is harmless.
@@ -161,17 +194,41 @@ impl Store {
         content: &UploadContent,
         now: UnixMillis,
     ) -> Result<UploadRow> {
-        todo!()
+        let content = content.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row: UploadRow = session.one("SELECT * FROM uploads WHERE id = $1", args![id]).await?;
+                keep_blob(session, hash, size, Some(row.account_id), now).await?;
+                session
+                    .one(
+                        "UPDATE uploads SET state = 'complete', blob_hash = $2, content = $3
+                         WHERE id = $1 RETURNING *",
+                        args![id, hash, content],
+                    )
+                    .await
+            })
+        })
+        .await
     }
 
     /// Unfinished uploads past their time, oldest first.
     pub async fn expired_uploads(&self, now: UnixMillis, limit: u32) -> Result<Vec<UploadRow>> {
-        todo!()
+        self.all(
+            "SELECT * FROM uploads WHERE state <> 'complete' AND expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            args![now, limit],
+        )
+        .await
     }
 
     /// Forgets an upload and its parts (not its blob).
     pub async fn delete_upload(&self, id: UploadId) -> Result<()> {
-        todo!()
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session.run("DELETE FROM upload_parts WHERE upload_id = $1", args![id]).await?;
+                session.run("DELETE FROM uploads WHERE id = $1", args![id]).await.map(|_| ())
+            })
+        })
+        .await
     }
 
     /// Notes that a blob is stored, and whose it is. Again is harmless.
@@ -182,21 +239,48 @@ impl Store {
         owner: Option<AccountId>,
         now: UnixMillis,
     ) -> Result<()> {
-        todo!()
+        self.begin_write(move |session| {
+            Box::pin(async move { keep_blob(session, hash, size, owner, now).await })
+        })
+        .await
     }
 
     /// The blob's row, if it is stored.
     pub async fn blob(&self, hash: BlobHash) -> Result<Option<BlobRow>> {
-        todo!()
+        self.optional("SELECT * FROM blobs WHERE hash = $1", args![hash]).await
     }
 
     /// Whether the account may read that blob.
     pub async fn account_owns_blob(&self, account: AccountId, hash: BlobHash) -> Result<bool> {
-        todo!()
+        let sql = "SELECT COUNT(*) AS number FROM blob_owners WHERE account_id = $1 AND hash = $2";
+        let owned: Number = self.one(sql, args![account, hash]).await?;
+        Ok(owned.number > 0)
     }
 
     /// The account's newest complete upload of that blob: what is inside.
     pub async fn upload_content(&self, account: AccountId, hash: BlobHash) -> Result<Option<UploadRow>> {
-        todo!()
+        self.optional(
+            "SELECT * FROM uploads WHERE account_id = $1 AND blob_hash = $2 AND state = 'complete'
+             ORDER BY id DESC LIMIT 1",
+            args![account, hash],
+        )
+        .await
     }
+}
+
+pub(super) async fn keep_blob(
+    session: &mut Session,
+    hash: BlobHash,
+    size: u64,
+    owner: Option<AccountId>,
+    now: UnixMillis,
+) -> Result<()> {
+    let sql = "INSERT INTO blobs (hash, size, created_at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
+    session.run(sql, args![hash, size, now]).await?;
+    if let Some(account) = owner {
+        let sql = "INSERT INTO blob_owners (account_id, hash, created_at) VALUES ($1, $2, $3)
+                   ON CONFLICT (account_id, hash) DO NOTHING";
+        session.run(sql, args![account, hash, now]).await?;
+    }
+    Ok(())
 }

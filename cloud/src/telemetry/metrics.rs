@@ -3,9 +3,10 @@
 //! Every label has few values: a route's pattern and never its address, an outcome's name and never an id.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use pictor_actors::supervise::KeptState;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -27,7 +28,7 @@ struct OutcomeLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RestartLabels {
-    actor: String,
+    actor: &'static str,
     reason: &'static str,
 }
 
@@ -147,9 +148,23 @@ impl Metrics {
         self.frame_bytes.inc_by(bytes);
     }
 
-    /// The keeper built an actor anew, for this reason (`panicked`, `stopped`, `stuck`).
-    pub fn actor_restarted(&self, actor: &str, reason: &'static str) {
-        self.actor_restarts.get_or_create(&RestartLabels { actor: actor.to_owned(), reason }).inc();
+    /// An actor was built anew, for this reason.
+    pub fn actor_restarted(&self, actor: &'static str, reason: &'static str) {
+        self.actor_restarts.get_or_create(&RestartLabels { actor, reason }).inc();
+    }
+
+    /// What the keeper of an actor has counted so far.
+    pub fn actor_restarts(&self, kept: &KeptState) {
+        let restarts = kept.restarts;
+        for (reason, count) in [
+            ("panicked", restarts.panicked),
+            ("stopped", restarts.stopped),
+            ("stuck", restarts.stuck),
+            ("not_built", restarts.not_built),
+        ] {
+            let labels = RestartLabels { actor: kept.name, reason };
+            self.actor_restarts.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+        }
     }
 
     /// How much waits in a queue at this moment.

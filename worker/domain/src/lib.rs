@@ -8,6 +8,7 @@
 //!
 //! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers come in
 //! with the event that needs one.
+#![warn(clippy::wildcard_enum_match_arm)] // a new state or event must be decided everywhere
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod outbox;

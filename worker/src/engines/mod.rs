@@ -8,6 +8,7 @@
 
 pub mod blender;
 pub mod fake;
+pub mod picture;
 
 use std::path::PathBuf;
 
@@ -138,5 +139,15 @@ impl EngineFailure {
     #[must_use]
     pub fn in_frame(self, frame: i32) -> Self {
         Self { frame: Some(frame), ..self }
+    }
+}
+
+/// The class of an error of the file system or of starting a program; `otherwise` where it tells nothing.
+fn class_of_io(error: &std::io::Error, otherwise: FailureClass) -> FailureClass {
+    let kind = error.kind();
+    if kind == std::io::ErrorKind::StorageFull || kind == std::io::ErrorKind::QuotaExceeded {
+        FailureClass::DiskFull
+    } else {
+        otherwise
     }
 }

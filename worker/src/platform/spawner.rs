@@ -27,7 +27,8 @@ static STARTS: OnceLock<Option<SyncSender<Start>>> = OnceLock::new();
 /// # Errors
 /// The program cannot be started, or too many starts are waiting.
 pub async fn spawn(command: Command) -> io::Result<Child> {
-    let starts = STARTS.get_or_init(begin).as_ref().ok_or_else(|| io::Error::other("no thread for processes"))?;
+    let starts =
+        STARTS.get_or_init(begin).as_ref().ok_or_else(|| io::Error::other("no thread for processes"))?;
     let (answer, started) = oneshot::channel();
     starts
         .try_send(Start { command, runtime: Handle::current(), answer })

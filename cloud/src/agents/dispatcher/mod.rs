@@ -2,38 +2,38 @@
 //!
 //! A wake-up carries no data: each turn asks the fleet what is free and the store what is ready, lets the domain
 //! place it, stores the leases and only then offers them. Not here: what becomes of a task after that (the jobs).
-#![allow(clippy::todo)]
 
+mod actor;
 pub mod messages;
+mod turn;
 
+pub use actor::Dispatcher;
 pub use messages::*;
 
-use actix::prelude::{Actor, Context, Handler};
-use pictor_actors::supervise::Door;
+use std::rc::Rc;
 
+use pictor_actors::supervise::{Door, Keeping, RestartBudget, keep};
+use pictor_actors::units::Millis;
+
+use self::turn::Reach;
 use super::jobs::Jobs;
 use super::ports::Ports;
 
-/// The dispatcher.
-#[derive(Debug)]
-pub struct Dispatcher {}
+/// Wake-ups that may wait; they say nothing, so one more than none is enough.
+const MAILBOX: usize = 1_024;
 
 /// Starts the dispatcher.
 #[must_use]
-pub fn start(_ports: &Ports, _jobs: &Door<Jobs>) -> Door<Dispatcher> {
-    todo!()
-}
-
-impl Actor for Dispatcher {
-    type Context = Context<Self>;
-}
-
-impl Handler<Wake> for Dispatcher {
-    type Result = ();
-    fn handle(&mut self, _message: Wake, _context: &mut Context<Self>) {}
-}
-
-impl Handler<SlotDeclined> for Dispatcher {
-    type Result = ();
-    fn handle(&mut self, _message: SlotDeclined, _context: &mut Context<Self>) {}
+pub fn start(ports: &Ports, jobs: &Door<Jobs>) -> Door<Dispatcher> {
+    let reach = Rc::new(Reach { ports: ports.clone(), jobs: jobs.clone() });
+    let keeping = Keeping {
+        name: "dispatcher",
+        budget: RestartBudget::default(),
+        mailbox: MAILBOX,
+        stuck_after: Some(Millis::from_secs(10)),
+    };
+    keep(keeping, &ports.shutdown, move || {
+        let reach = Rc::clone(&reach);
+        async move { Ok(Dispatcher::new(reach)) }
+    })
 }

@@ -119,7 +119,10 @@ pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode
         async move {
             let row = match row {
                 Some(row) => row,
-                None => wiring.store.worker(worker).await?,
+                None => {
+                    wiring.metrics.actor_restarted("worker_node", "ended");
+                    wiring.store.worker(worker).await?
+                }
             };
             Ok(WorkerNode::of_row(wiring, row))
         }

@@ -80,7 +80,7 @@ impl OfWorker {
             let held = usize::from(slot.leases_held) + coming.clone().count();
             (held < LEASES_PER_SLOT_MAX).then(|| SlotCapacity {
                 leases_held: u8::try_from(held).unwrap_or(u8::MAX),
-                warm_job: slot.warm_job.or_else(|| coming.last().map(|(.., job)| *job)),
+                warm_job: slot.warm_job.or_else(|| coming.clone().next_back().map(|(.., job)| *job)),
                 rested,
                 ..slot.clone()
             })

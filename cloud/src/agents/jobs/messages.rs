@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix::Message;
 use pictor_actors::ids::{JobId, TaskId, WorkerId};
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{FromWorker, LeaseRef};
 
 use crate::agents::job_live::JobLive;
@@ -60,3 +61,30 @@ pub struct JobsWait(pub BTreeMap<JobId, Vec<String>>);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct JobEnded(pub JobId);
+
+/// How many slots there are, busy or not, of workers that may work: so many tasks of a job can run at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct SlotsSeen {
+    /// With any engine.
+    pub any: u32,
+    /// With Cycles.
+    pub cycles: u32,
+    /// With EEVEE.
+    pub eevee: u32,
+    /// With Workbench.
+    pub workbench: u32,
+}
+
+impl SlotsSeen {
+    /// Slots for a job that needs this engine.
+    #[must_use]
+    pub const fn able(self, engine: Option<RenderEngine>) -> u32 {
+        match engine {
+            None => self.any,
+            Some(RenderEngine::Cycles) => self.cycles,
+            Some(RenderEngine::Eevee) => self.eevee,
+            Some(RenderEngine::Workbench) => self.workbench,
+        }
+    }
+}

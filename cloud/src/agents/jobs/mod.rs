@@ -1,48 +1,56 @@
 //! Every live job: a registry and one actor each.
 //!
 //! The registry starts a job's actor when it hears of the job and lets it go when the job has ended; it hands on what
-//! is said to them. Not here: which task goes where (the dispatcher), what workers are.
-#![allow(clippy::todo)]
+//! is said to them. Workers' actors, the dispatcher, sweeps and HTTP speak with the registry only. Not here: which
+//! task goes where (the dispatcher), what workers are, what a failure means (`pictor_cloud_domain::task`).
 
+mod actor;
+mod effects;
+mod happened;
+mod hearing;
+mod lines;
 pub mod messages;
+mod registry;
+mod tracking;
 
+pub(in crate::agents) use effects::retried;
 pub use messages::*;
+pub use registry::Jobs;
 
-use actix::prelude::{Actor, Context, Handler, ResponseFuture};
-use pictor_actors::supervise::Door;
+use std::cell::Cell;
+use std::rc::Rc;
 
+use pictor_actors::supervise::{Door, Keeping, RestartBudget, keep};
+use pictor_actors::units::Millis;
+
+use self::actor::Parts;
+use self::effects::Reach;
 use super::dispatcher::Dispatcher;
-use super::job_live::JobLive;
 use super::ports::{Late, Ports};
 
-/// The registry.
-#[derive(Debug)]
-pub struct Jobs {}
+/// Messages the registry may have waiting: it only hands them on.
+const MAILBOX: usize = 8_192;
 
 /// Starts the registry, which starts an actor for each live job of the store.
 #[must_use]
-pub fn start(_ports: &Ports, _dispatcher: &Late<Dispatcher>) -> Door<Jobs> {
-    todo!()
-}
-
-impl Actor for Jobs {
-    type Context = Context<Self>;
-}
-
-macro_rules! handle {
-    ($($message:ty),+) => { $(
-        impl Handler<$message> for Jobs {
-            type Result = ();
-            fn handle(&mut self, _message: $message, _context: &mut Context<Self>) {}
-        }
-    )+ };
-}
-
-handle!(JobChanged, AttemptSaid, FrameStored, LeasesGranted, LeasesReleased, JobsWait, JobEnded);
-
-impl Handler<GetJobLive> for Jobs {
-    type Result = ResponseFuture<Option<JobLive>>;
-    fn handle(&mut self, _message: GetJobLive, _context: &mut Context<Self>) -> Self::Result {
-        Box::pin(std::future::ready(None))
-    }
+pub fn start(ports: &Ports, dispatcher: &Late<Dispatcher>) -> Door<Jobs> {
+    let reach = Rc::new(Reach { ports: ports.clone(), dispatcher: Rc::new(dispatcher.clone()) });
+    let own = Late::<Jobs>::new();
+    let registry = Rc::new(own.clone());
+    let keeping = Keeping {
+        name: "jobs",
+        budget: RestartBudget::default(),
+        mailbox: MAILBOX,
+        stuck_after: Some(Millis::from_secs(10)),
+    };
+    let door = keep(keeping, &ports.shutdown, move || {
+        let parts = Parts {
+            reach: Rc::clone(&reach),
+            registry: Rc::clone(&registry) as Rc<_>,
+            slots: Rc::new(Cell::new(SlotsSeen::default())),
+        };
+        async move { Ok(Jobs::new(parts)) }
+    });
+    own.set(door.clone());
+    door
 }

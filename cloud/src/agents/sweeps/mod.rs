@@ -1,14 +1,36 @@
 //! What is put right again and again, without being told: expired leases, stale uploads, old sessions and keys.
 //!
 //! Each sweep takes no input and may run twice; a pass is bounded and what is left waits for the next one.
-#![allow(clippy::todo)]
+
+mod leases;
+mod stale;
 
 use std::sync::Arc;
+
+use pictor_actors::periodic::Periodic;
+use pictor_actors::units::Millis;
 
 use super::ports::{Ports, WorkDoors};
 use crate::blobs::Blobs;
 
-/// Starts all sweeps; they end with the shutdown.
-pub fn start(_ports: &Ports, _doors: &WorkDoors, _blobs: Arc<dyn Blobs>) {
-    todo!()
+/// How often expired leases are looked for: short beside the time a silent worker keeps them.
+const LEASES_EVERY: Millis = Millis::from_secs(5);
+/// How often what is merely old is looked for.
+const STALE_EVERY: Millis = Millis::from_secs(600);
+
+/// Starts all sweeps; they end with the shutdown. On a thread with a `LocalSet`.
+pub fn start(ports: &Ports, doors: &WorkDoors, blobs: Arc<dyn Blobs>) {
+    let sweep = leases::ExpiredLeases::new(ports.clone(), doors.clone());
+    let (periodic, _) = Periodic::new(LEASES_EVERY);
+    let act = move |_| sweep.clone().pass();
+    actix_rt::spawn(periodic.run("sweep of leases", ports.shutdown.clone(), jitter, act));
+    let sweep = stale::Stale::new(ports.clone(), blobs);
+    let (periodic, _) = Periodic::new(STALE_EVERY);
+    let act = move |_| sweep.clone().pass();
+    actix_rt::spawn(periodic.run("sweep of what is old", ports.shutdown.clone(), jitter, act));
+}
+
+/// Up to a second, so that several processes do not sweep at once.
+fn jitter() -> Millis {
+    Millis(getrandom::u64().unwrap_or(0) % 1_000)
 }

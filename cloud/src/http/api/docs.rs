@@ -5,16 +5,15 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Json, Path};
-use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
-use super::openapi::Description;
+use super::openapi::description;
 use crate::http::problem::{Answer, Error};
 
 /// `OpenAPI` 3.1.
 pub async fn openapi() -> Json<OpenApi> {
-    Json(Description::openapi())
+    Json(description())
 }
 
 /// The reference page's own files lie in its folder.

@@ -1,7 +1,12 @@
 //! `/api/v1`: one file a resource. Handlers parse, call once, show.
 
+// Made by utoipa's macros, which name types by their whole path.
+#![allow(unused_qualifications)]
+
 pub mod accounts;
+pub mod blobs;
 pub mod docs;
+pub mod downloads;
 pub mod etag;
 pub mod frames;
 pub mod jobs;
@@ -9,4 +14,5 @@ pub mod openapi;
 pub mod sessions;
 pub mod tasks;
 pub mod tokens;
+pub mod uploads;
 pub mod workers;

@@ -1,8 +1,9 @@
 //! What the API says about itself. The committed snapshot is `cloud/tests/api/openapi.json`.
 
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
 
-use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
+use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
 
 /// The description; every `/api/v1` route of the table stands here (a test compares).
 #[derive(OpenApi)]
@@ -35,7 +36,22 @@ use super::{accounts, frames, jobs, sessions, tasks, tokens, workers};
         tasks::job_log,
         frames::list_frames,
         frames::put_frame,
+        downloads::frames_zip,
+        downloads::frame_bytes,
+        downloads::frame_thumbnail,
+        uploads::begin_upload,
+        uploads::get_upload,
+        uploads::put_part,
+        uploads::complete_upload,
+        blobs::job_inputs,
+        blobs::get_blob,
     ),
     components(schemas(pictor_cloud_api::problem::Problem))
 )]
-pub struct Description;
+struct Description;
+
+/// The description, in a form that does not change from run to run.
+#[must_use]
+pub fn description() -> OpenApiDocument {
+    Description::openapi()
+}

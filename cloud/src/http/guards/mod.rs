@@ -14,7 +14,7 @@ pub mod sign_in;
 
 pub use callers::{Caller, MaybeSignedIn, SignedIn, Via, WorkerCaller};
 pub use enforce::enforce;
-pub use forms::{FORM_FIELD, FORM_HEADER};
+pub use forms::{FORM_FIELD, FORM_HEADER, form_token};
 pub use need::{Guard, Need, Scope};
 pub use sessions::{clear_cookie, cookie_name, session_cookie, start_session};
 

@@ -9,4 +9,5 @@ pub mod limits;
 pub mod once;
 pub mod rate_limit;
 pub mod security;
+pub mod send;
 pub mod spans;

@@ -17,8 +17,7 @@ use crate::store::WorkerRow;
 
 /// Workers as they are now, in the order of the rows. One question to the farm for all of them.
 pub async fn load(state: &AppState, rows: Vec<WorkerRow>) -> Vec<Worker> {
-    let ids = rows.iter().map(|row| row.id).collect();
-    let live = state.farm.workers_live(ids).await;
+    let live = state.farm.workers_live_of(&rows).await;
     let by_id: BTreeMap<WorkerId, WorkerLive> = live.into_iter().map(|live| (live.worker, live)).collect();
     let now = state.wall();
     rows.iter().map(|row| worker(row, by_id.get(&row.id), now)).collect()
@@ -26,7 +25,7 @@ pub async fn load(state: &AppState, rows: Vec<WorkerRow>) -> Vec<Worker> {
 
 /// One worker as it is now.
 pub async fn load_one(state: &AppState, row: WorkerRow) -> Worker {
-    let live = state.farm.workers_live(vec![row.id]).await;
+    let live = state.farm.workers_live_of(std::slice::from_ref(&row)).await;
     worker(&row, live.first(), state.wall())
 }
 

@@ -5,22 +5,58 @@ use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::JobState;
 
 use super::{JobPatch, JobRow, NewJobRow};
-use crate::store::{PageOf, PageRequest, Result, Store};
+use crate::store::page::like;
+use crate::store::sql::{Session, args};
+use crate::store::{ConflictKind, PageOf, PageRequest, Result, Store, StoreError};
+
+pub(super) const JOB: &str = "SELECT * FROM jobs WHERE id = $1";
 
 impl Store {
     /// Makes a job without tasks. `Conflict(Exists)` if the id is taken.
     pub async fn create_job(&self, new: &NewJobRow, now: UnixMillis) -> Result<JobRow> {
-        todo!()
+        let new = new.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session
+                    .one_unique(
+                        "INSERT INTO jobs (id, account_id, name, state, priority, source_hash, inputs_hash, main,
+                             settings, engine, frame_time_limit_ms, frames, frames_total, chunk, created_at,
+                             updated_at)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+                         RETURNING *",
+                        args![
+                            new.id,
+                            new.account_id,
+                            new.name,
+                            new.state,
+                            new.priority,
+                            new.source_hash,
+                            new.inputs_hash,
+                            new.main,
+                            new.settings,
+                            new.engine,
+                            new.frame_time_limit_ms,
+                            new.frames,
+                            new.frames_total,
+                            new.chunk,
+                            now,
+                        ],
+                        ConflictKind::Exists,
+                    )
+                    .await
+            })
+        })
+        .await
     }
 
     /// The job.
     pub async fn job(&self, id: JobId) -> Result<JobRow> {
-        todo!()
+        self.one(JOB, args![id]).await
     }
 
     /// The account's job; `NotFound` if it is another's.
     pub async fn job_of(&self, account: AccountId, id: JobId) -> Result<JobRow> {
-        todo!()
+        self.one("SELECT * FROM jobs WHERE id = $1 AND account_id = $2", args![id, account]).await
     }
 
     /// The account's jobs in these states (none named: all) whose name contains `search`, newest first.
@@ -31,12 +67,28 @@ impl Store {
         search: Option<&str>,
         page: &PageRequest,
     ) -> Result<PageOf<JobRow>> {
-        todo!()
+        let rows = page.rows();
+        let mut values = args![account, rows + 1, search.map(like)];
+        let mut sql = String::from(
+            "SELECT * FROM jobs WHERE account_id = $1
+               AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!')",
+        );
+        if !states.is_empty() {
+            sql.push_str(&format!(" AND state IN ({})", quoted(states)));
+        }
+        if let Some([id]) = page.keys::<1>("jobs")? {
+            sql.push_str(" AND id < $4");
+            values.extend(args![id]);
+        }
+        sql.push_str(" ORDER BY id DESC LIMIT $2");
+        let found: Vec<JobRow> = self.all(sql, values).await?;
+        Ok(PageOf::cut(found, rows, "jobs", |row| [row.id.to_string()]))
     }
 
     /// Every job that has an actor: ready, running or paused.
     pub async fn live_jobs(&self) -> Result<Vec<JobRow>> {
-        todo!()
+        self.all("SELECT * FROM jobs WHERE state IN ('ready', 'running', 'paused') ORDER BY id", args![])
+            .await
     }
 
     /// Changes a job by hand. `Conflict(Version)` if it is no longer the version that was read.
@@ -48,7 +100,26 @@ impl Store {
         if_version: Option<i64>,
         now: UnixMillis,
     ) -> Result<JobRow> {
-        todo!()
+        let patch = patch.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                session.lock_job(id).await?;
+                let sql = "SELECT * FROM jobs WHERE id = $1 AND account_id = $2";
+                let row: JobRow = session.one(sql, args![id, account]).await?;
+                if if_version.is_some_and(|version| version != row.version) {
+                    return Err(StoreError::Conflict(ConflictKind::Version));
+                }
+                session
+                    .one(
+                        "UPDATE jobs SET priority = COALESCE($2, priority), name = COALESCE($3, name),
+                             updated_at = $4, version = version + 1
+                         WHERE id = $1 RETURNING *",
+                        args![id, patch.priority, patch.name, now],
+                    )
+                    .await
+            })
+        })
+        .await
     }
 
     /// Moves a job. `Conflict(State)` if it is in none of `from`. An ended state notes the end.
@@ -60,6 +131,47 @@ impl Store {
         reason: Option<&str>,
         now: UnixMillis,
     ) -> Result<JobRow> {
-        todo!()
+        let (from, reason) = (from.to_vec(), reason.map(str::to_owned));
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row = locked_job(session, id).await?;
+                if !from.contains(&row.state) {
+                    return Err(StoreError::Conflict(ConflictKind::State));
+                }
+                move_job(session, id, to, reason.as_deref(), now).await
+            })
+        })
+        .await
     }
+}
+
+/// Takes turns on the job and reads it as it then is.
+pub(in crate::store) async fn locked_job(session: &mut Session, id: JobId) -> Result<JobRow> {
+    session.lock_job(id).await?;
+    session.one(JOB, args![id]).await
+}
+
+/// Moves a job that is locked.
+pub(in crate::store) async fn move_job(
+    session: &mut Session,
+    id: JobId,
+    to: JobState,
+    reason: Option<&str>,
+    now: UnixMillis,
+) -> Result<JobRow> {
+    let ended_at = to.is_ended().then_some(now);
+    let started_at = (to == JobState::Running).then_some(now);
+    session
+        .one(
+            "UPDATE jobs SET state = $2, reason = $3, ended_at = $4, started_at = COALESCE(started_at, $5),
+                 updated_at = $6, version = version + 1
+             WHERE id = $1 RETURNING *",
+            args![id, to, reason, ended_at, started_at, now],
+        )
+        .await
+}
+
+/// The names of states are ours, so they may stand in the text.
+fn quoted(states: &[JobState]) -> String {
+    states.iter().map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ")
 }

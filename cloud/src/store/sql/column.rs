@@ -41,15 +41,16 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-impl<T: Column> Column for &T {
-    const ABSENT: Value = T::ABSENT;
+impl Column for &str {
+    const ABSENT: Value = Value::Text(None);
 
+    /// Only for binding: a row outlives no text of its own.
     fn read(_: &Row, name: &str) -> Result<Self> {
         Err(StoreError::Unavailable(Box::new(Missing(name.to_owned()))))
     }
 
     fn value(&self) -> Value {
-        (*self).value()
+        Value::Text(Some((*self).to_owned()))
     }
 }
 
@@ -106,7 +107,7 @@ macro_rules! number_columns {
     )+};
 }
 
-number_columns! { i64 u64 i32 u32 u16 u8 }
+number_columns! { u64 i64 i32 u32 u16 u8 usize }
 
 macro_rules! text_columns {
     ($($type:ty)+) => {$(

@@ -1,7 +1,26 @@
 //! The thin layer between the store's functions and two databases.
+//!
+//! [`dialect`] holds what differs; [`session`] runs statements; [`writer`] makes writes take turns; [`open`] sets a
+//! database up and reads its settings back; [`row`] and [`column`] turn our types into portable columns and back.
 
 mod column;
+mod dialect;
+mod open;
 mod row;
+mod session;
+mod writer;
 
+pub use dialect::Sql;
+pub use open::{Engine, SchemaError};
 pub(in crate::store) use row::row;
 pub use row::{Column, FromRow, Row, Value};
+pub(in crate::store) use session::args;
+pub use session::{Session, table};
+
+row! {
+    /// A count, selected `AS number` and cast to BIGINT where it is not one.
+    pub struct Number {
+        /// The count.
+        pub number: i64,
+    }
+}

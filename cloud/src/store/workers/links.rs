@@ -5,7 +5,12 @@ use pictor_actors::protocol::{Hello, MetricSample};
 use pictor_actors::units::UnixMillis;
 
 use super::WorkerRow;
+use crate::store::leases::live_of_worker;
+use crate::store::sql::{Column as _, Value, args, table};
 use crate::store::{LeaseRow, Result, Store};
+
+/// Rows that one statement of a batch changes: four values each stay far below both databases' limits.
+const ROWS_A_STATEMENT: usize = 100;
 
 /// A connection that was let in.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,22 +44,58 @@ impl Store {
         hello: &Hello,
         now: UnixMillis,
     ) -> Result<OpenedLink> {
-        todo!()
+        let values = args![
+            worker,
+            link_id,
+            bearer_hash,
+            hello.machine,
+            hello.slots,
+            hello.app_version,
+            hello.machine.hostname,
+            now,
+        ];
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row = session
+                    .one(
+                        "UPDATE workers SET link_id = $2, link_number = link_number + 1, bearer_hash = $3,
+                             machine = $4, slots = $5, app_version = $6, hostname = $7, connected_at = $8,
+                             last_heartbeat_at = $8, disconnected_at = NULL, updated_at = $8
+                         WHERE id = $1 AND removed_at IS NULL RETURNING *",
+                        values,
+                    )
+                    .await?;
+                let live_leases = live_of_worker(session, worker).await?;
+                Ok(OpenedLink { row, live_leases })
+            })
+        })
+        .await
     }
 
     /// The worker whose live connection has that bearer.
     pub async fn worker_by_bearer(&self, bearer_hash: &str) -> Result<Option<WorkerRow>> {
-        todo!()
+        let sql = "SELECT * FROM workers WHERE bearer_hash = $1 AND removed_at IS NULL";
+        self.optional(sql, args![bearer_hash]).await
     }
 
     /// Ends the connection, if it is still the worker's newest. Leases stay.
     pub async fn close_link(&self, worker: WorkerId, link_id: LinkId, now: UnixMillis) -> Result<()> {
-        todo!()
+        self.write_one(
+            "UPDATE workers SET link_id = NULL, bearer_hash = NULL, disconnected_at = $3, updated_at = $3
+             WHERE id = $1 AND link_id = $2",
+            args![worker, link_id, now],
+        )
+        .await
+        .map(|_| ())
     }
 
     /// Ends all connections: after a start none can be live.
     pub async fn close_all_links(&self, now: UnixMillis) -> Result<u64> {
-        todo!()
+        self.write_one(
+            "UPDATE workers SET link_id = NULL, disconnected_at = $1 WHERE link_id IS NOT NULL",
+            args![now],
+        )
+        .await
     }
 
     /// Keeps many signs of life and renews these leases until `expires_at`, in one transaction. Ended leases are
@@ -65,6 +106,43 @@ impl Store {
         renew: &[LeaseId],
         expires_at: UnixMillis,
     ) -> Result<()> {
-        todo!()
+        let mut heartbeats = heartbeats.to_vec();
+        heartbeats.sort_by_key(|beat| beat.worker);
+        let mut renew = renew.to_vec();
+        renew.sort_unstable();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                for some in renew.chunks(ROWS_A_STATEMENT) {
+                    session.run(renew_text(some.len()), renew_values(some, expires_at)).await?;
+                }
+                for some in heartbeats.chunks(ROWS_A_STATEMENT) {
+                    let values =
+                        some.iter().flat_map(|b| args![b.worker, b.link_id, b.at, b.sample]).collect();
+                    session.run(beats_text(some.len()), values).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
+}
+
+fn beats_text(rows: usize) -> String {
+    format!(
+        "WITH beats (worker, link, at, sample) AS (VALUES {})
+         UPDATE workers SET last_heartbeat_at = beats.at, sample = COALESCE(beats.sample, workers.sample)
+         FROM beats WHERE workers.id = beats.worker AND workers.link_id = beats.link",
+        table(rows, 4)
+    )
+}
+
+fn renew_text(rows: usize) -> String {
+    let wanted = table(1, rows + 1).replacen("($1, ", "(", 1);
+    format!("UPDATE leases SET expires_at = $1 WHERE id IN {wanted} AND ended_at IS NULL AND expires_at < $1")
+}
+
+fn renew_values(leases: &[LeaseId], expires_at: UnixMillis) -> Vec<Value> {
+    let mut values = args![expires_at];
+    values.extend(leases.iter().map(LeaseId::value));
+    values
 }

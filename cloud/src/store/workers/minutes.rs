@@ -3,7 +3,7 @@
 use pictor_actors::ids::WorkerId;
 use pictor_actors::units::UnixMillis;
 
-use crate::store::sql::row;
+use crate::store::sql::{args, row, table};
 use crate::store::{Result, Store};
 
 row! {
@@ -21,7 +21,23 @@ row! {
 impl Store {
     /// Keeps roll-ups; the same minute again replaces.
     pub async fn save_worker_minutes(&self, minutes: &[WorkerMinuteRow]) -> Result<()> {
-        todo!()
+        let minutes = minutes.to_vec();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                for some in minutes.chunks(100) {
+                    let text = format!(
+                        "INSERT INTO worker_minutes (worker_id, minute_at, readings) VALUES {}
+                         ON CONFLICT (worker_id, minute_at) DO UPDATE SET readings = excluded.readings",
+                        table(some.len(), 3)
+                    );
+                    let values =
+                        some.iter().flat_map(|m| args![m.worker_id, m.minute_at, m.readings]).collect();
+                    session.run(text, values).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Roll-ups of a worker with `from <= minute_at < to`, oldest first, at most 1,500 (a day and some).
@@ -31,11 +47,21 @@ impl Store {
         from: UnixMillis,
         to: UnixMillis,
     ) -> Result<Vec<WorkerMinuteRow>> {
-        todo!()
+        self.all(
+            "SELECT * FROM worker_minutes WHERE worker_id = $1 AND minute_at >= $2 AND minute_at < $3
+             ORDER BY minute_at LIMIT 1500",
+            args![worker, from, to],
+        )
+        .await
     }
 
     /// Removes roll-ups older than this, at most `limit`; returns how many.
     pub async fn drop_worker_minutes(&self, before: UnixMillis, limit: u32) -> Result<u64> {
-        todo!()
+        self.write_one(
+            "DELETE FROM worker_minutes WHERE (worker_id, minute_at) IN
+                 (SELECT worker_id, minute_at FROM worker_minutes WHERE minute_at < $1 LIMIT $2)",
+            args![before, limit],
+        )
+        .await
     }
 }

@@ -80,6 +80,8 @@ const EXPLAINING: &[(&str, FailureClass)] = &[
     ("out of memory", FailureClass::OutOfMemory),
     ("no camera found", FailureClass::NoCamera),
     ("cannot render, no camera", FailureClass::NoCamera),
+    ("all render layers are disabled", FailureClass::BadScene),
+    ("no render output node in scene", FailureClass::BadScene),
     ("unable to open a display", FailureClass::EngineNotAvailable),
     ("failed to create opengl context", FailureClass::EngineNotAvailable),
     ("no gpu context", FailureClass::EngineNotAvailable),

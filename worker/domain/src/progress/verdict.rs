@@ -56,6 +56,30 @@ pub fn verdict_of_ending(ending: Ending, seen: Option<FailureClass>) -> (Failure
     }
 }
 
+/// `detail` with what it means and what to do, for the creator or the worker's owner.
+#[must_use]
+pub fn in_words(class: FailureClass, detail: &str) -> String {
+    let advice = match class {
+        FailureClass::NeedsScripts => {
+            "workers never run scripts of a scene, and without them it would look wrong: bake drivers into keyframes, \
+             remove registered text blocks, and submit again"
+        }
+        FailureClass::MissingFile => "upload the scene together with all files it links, as a zip",
+        FailureClass::NoCamera => "add a camera or choose one, and submit again",
+        FailureClass::EngineNotAvailable => "choose another render engine, or wait for a worker that has it",
+        FailureClass::OutOfMemory => "the scene needs more memory than this worker gives it",
+        FailureClass::OutOfGpuMemory => "the scene needs more memory than this GPU has",
+        FailureClass::TimeLimit => "raise the job's time limit for a frame, or make the scene lighter",
+        FailureClass::NoOutputWritten => "see the log for Blender's reason",
+        FailureClass::DiskFull => "the worker has no room for the frame",
+        FailureClass::Crash
+        | FailureClass::BadScene
+        | FailureClass::InputsUnavailable
+        | FailureClass::WorkerError => return detail.to_owned(),
+    };
+    format!("{detail}: {advice}")
+}
+
 fn signal_words(signal: i32) -> &'static str {
     match signal {
         4 => "illegal instruction",

@@ -2,28 +2,47 @@
 //!
 //! One process per session runs our driver script, which reads frames from standard input as JSON lines and answers on
 //! a private copy of standard output; what Blender itself prints comes over standard error and is parsed by
-//! [`pictor_worker_domain::progress`].
-#![allow(clippy::todo, unused_variables)]
+//! [`pictor_worker_domain::progress`]. [`command`](mod@command) says how it is started, `pump` owns the process, `listen` understands it.
+
+pub mod command;
+mod lines;
+mod listen;
+pub mod probe;
+mod pump;
+mod session;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use pictor_actors::limits::FRAME_BYTES_MAX;
 use pictor_actors::now::Clock;
 use tokio::sync::mpsc;
 
 use super::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
 
 /// Starts Blender sessions.
+#[derive(Clone)]
 pub struct BlenderEngine {
     clock: Arc<dyn Clock>,
     data_dir: PathBuf,
+    file_bytes_max: u64,
+    nice: u8,
 }
 
 impl BlenderEngine {
-    /// An engine that notes its processes under `data_dir`, so that [`crate::platform::end_orphans`] finds them.
+    /// An engine that notes its processes under `data_dir`, so that [`crate::platform::end_orphans`] finds them, and keeps
+    /// compiled GPU kernels there.
     pub fn new(clock: Arc<dyn Clock>, data_dir: impl Into<PathBuf>) -> Self {
-        Self { clock, data_dir: data_dir.into() }
+        // Twice: a picture is written beside its old version by some formats.
+        Self { clock, data_dir: data_dir.into(), file_bytes_max: 2 * FRAME_BYTES_MAX, nice: 5 }
+    }
+
+    /// The same, with another bound for each file that Blender writes.
+    #[must_use]
+    pub fn with_file_bytes_max(self, bytes: u64) -> Self {
+        Self { file_bytes_max: bytes, ..self }
     }
 }
 
@@ -33,6 +52,6 @@ impl Engine for BlenderEngine {
         request: EngineRequest,
         events: mpsc::Sender<EngineEvent>,
     ) -> BoxFuture<'static, Result<Box<dyn EngineSession>, EngineFailure>> {
-        todo!()
+        Box::pin(session::start(self.clone(), request, events))
     }
 }

@@ -61,8 +61,7 @@ async fn store(
     let row = state.store.store_frame(frame, state.wall()).await?;
     let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
     let answer = answer.json(&row.receipt);
-    state.metrics.frame_stored(stored.size);
-    state.farm.job_changed(row.job);
+    state.farm.frame_stored(row);
     Ok(answer)
 }
 

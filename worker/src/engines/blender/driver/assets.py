@@ -42,8 +42,7 @@ def check(scene, inputs_dir, warn):
     if missing and not draws_anything(scene):
         raise Refused(
             "missing_file",
-            "scene '%s' is empty without the library %s: upload it together with the scene, as a zip"
-            % (scene.name, quoted_list(missing)),
+            "scene '%s' is empty without the library %s" % (scene.name, quoted_list(missing)),
         )
     check_images(search)
     check_fonts(search)

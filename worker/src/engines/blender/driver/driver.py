@@ -18,6 +18,16 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 
+def c_flush():
+    """C's `fflush`, where the system lets us reach it."""
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).fflush
+    except Exception:  # a Python without ctypes, or Windows: the mark may then come before a line or two
+        return None
+
+
 class Protocol:
     """The two private streams. Taken before `bpy` is imported, since that prints."""
 
@@ -28,6 +38,7 @@ class Protocol:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        self.flush_c = c_flush()
 
     def say(self, what, **fields):
         self.answers.write(json.dumps({"say": what, **fields}) + "\n")
@@ -35,6 +46,13 @@ class Protocol:
 
     def warn(self, kind, text):
         self.say("warning", kind=kind, text=text)
+
+    def mark(self, frame):
+        """Ends a frame's output on standard error, after all that C holds back."""
+        sys.stdout.flush()
+        if self.flush_c is not None:
+            self.flush_c(None)
+        os.write(2, b"\npictor-mark %d\n" % frame)
 
 
 PROTOCOL = Protocol()
@@ -50,11 +68,10 @@ STATS_EVERY_SECONDS = 0.25
 
 
 class Session:
-    """The loaded scene and the frame in hand."""
+    """The loaded scene."""
 
     def __init__(self):
         self.scene = None
-        self.frame = None
         self.stats_at = 0.0
 
     def load(self, order):
@@ -67,7 +84,8 @@ class Session:
         settings.choose_denoiser(scene, order["gpu"] is not None, PROTOCOL.warn)
         self.scene = scene
         bpy.app.handlers.render_stats.append(self.on_stats)
-        PROTOCOL.say("ready", device=device, engine=settings.engine_of(scene))
+        layers = sum(1 for layer in scene.view_layers if layer.use)
+        PROTOCOL.say("ready", device=device, layers=layers)
 
     def on_stats(self, text, *_):
         """Newer versions hand over their progress text; 3.4 hands over nothing and prints it."""
@@ -77,7 +95,6 @@ class Session:
             PROTOCOL.say("stats", text=text)
 
     def render(self, frame, path):
-        self.frame = frame
         if os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode):
             os.remove(path)
         scene = self.scene
@@ -85,18 +102,20 @@ class Session:
         stop_if_scripts_wanted()
         if settings.needs_camera(scene) and scene.camera is None:
             raise Refused("no_camera", "the scene has no active camera in frame %d" % frame)
-        scene.render.filepath = path
-        started = time.monotonic()
+        scene.render.filepath = literal(path)
         outcome = bpy.ops.render.render(write_still=True, scene=scene.name)
         stop_if_scripts_wanted()
         PROTOCOL.say(
-            "rendered",
-            frame=frame,
-            finished="FINISHED" in outcome,
-            seconds=time.monotonic() - started,
-            memory_peak_bytes=memory_peak_bytes(),
+            "rendered", frame=frame, finished="FINISHED" in outcome, memory_peak_bytes=memory_peak_bytes()
         )
-        self.frame = None
+        PROTOCOL.mark(frame)
+
+
+def literal(path):
+    """From 5.0 on, braces in an output path are templates."""
+    if bpy.app.version >= (5, 0, 0):
+        path = path.replace("{", "{{").replace("}", "}}")
+    return path
 
 
 def open_scene(path):
@@ -109,7 +128,7 @@ def open_scene(path):
 def stop_if_scripts_wanted():
     """Blender itself goes on without the script and would render wrong values."""
     if bpy.app.autoexec_fail and not bpy.app.autoexec_fail_quiet:
-        raise Refused("needs_scripts", bpy.app.autoexec_fail_message)
+        raise Refused("needs_scripts", "the scene needs a script (%s)" % bpy.app.autoexec_fail_message)
 
 
 def memory_peak_bytes():
@@ -125,9 +144,7 @@ def greet():
     PROTOCOL.say(
         "hello",
         version=".".join(str(part) for part in bpy.app.version),
-        module=bool(getattr(bpy.app, "module", False)) or not bpy.app.binary_path,
         denoiser=devices.has_denoiser(),
-        engines=settings.known_engines(),
     )
 
 
@@ -142,14 +159,14 @@ def serve():
             elif order["do"] == "render":
                 session.render(order["frame"], order["path"])
             elif order["do"] == "try_engine":
-                PROTOCOL.say("tried", engine=order["engine"], why_not=settings.try_engine(order))
+                PROTOCOL.say("tried", why_not=settings.try_engine(order))
     except Refused as refusal:
-        PROTOCOL.say("failed", kind=refusal.kind, text=refusal.text, frame=session.frame)
+        PROTOCOL.say("failed", kind=refusal.kind, text=refusal.text)
     except MemoryError:
-        PROTOCOL.say("failed", kind="out_of_memory", text="Python found no memory", frame=session.frame)
+        PROTOCOL.say("failed", kind="out_of_memory", text="Python found no memory")
     except Exception as error:  # told, never swallowed: the worker classifies the text
         traceback.print_exc()
-        PROTOCOL.say("failed", kind=None, text=str(error).strip() or repr(error), frame=session.frame)
+        PROTOCOL.say("failed", kind=None, text=str(error).strip() or repr(error))
 
 
 def leave():

@@ -32,14 +32,6 @@ def set_engine(scene, ours):
     return False
 
 
-def known_engines():
-    scene = bpy.context.scene or bpy.data.scenes[0]
-    before = scene.render.engine
-    known = [ours for ours in ENGINE_NAMES if set_engine(scene, ours)]
-    scene.render.engine = before
-    return known
-
-
 def choose_scene(name):
     if name is None:
         scene = bpy.context.scene or bpy.data.scenes[0]
@@ -102,8 +94,7 @@ def choose_camera(scene, name):
     if needs_camera(scene) and scene.camera is None and not bound:
         raise Refused(
             "no_camera",
-            "scene '%s' has no active camera: add one, or choose one under Scene properties, and submit again"
-            % scene.name,
+            "scene '%s' has no active camera" % scene.name,
         )
 
 

@@ -1,13 +1,18 @@
 //! Leases: one worker's right to try a task. At most one is live per task, held by a unique index; each change of
 //! hands raises the task's fence.
 
+mod functions;
+mod transitions;
+
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
 use super::sql::row;
-use super::{JobRow, Result, Store, TaskRow};
+use super::{JobRow, TaskRow};
+
+pub(super) use transitions::{end_and_put_back, live_of_job, live_of_worker, release};
 
 row! {
     /// A lease, and the attempt under it.
@@ -127,70 +132,9 @@ pub struct EndedAttempt {
     pub worker_failures_in_row: u32,
 }
 
-impl Store {
-    /// Grants leases in one transaction, each on its own condition. One outcome for each grant, in order.
-    pub async fn grant_leases(&self, grants: &[Grant], now: UnixMillis) -> Result<Vec<GrantOutcome>> {
-        todo!()
-    }
-
-    /// The lease.
-    pub async fn lease(&self, id: LeaseId) -> Result<LeaseRow> {
-        todo!()
-    }
-
-    /// Moves a live lease forward (accepted, running); a running one starts its task and job. `StaleFence` if it is
-    /// not live under that fence. The same again, or a step back, changes nothing.
-    pub async fn mark_lease(
-        &self,
-        lease: LeaseId,
-        fence: u64,
-        state: LeaseState,
-        engine: Option<&str>,
-        device: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<LeaseRow> {
-        todo!()
-    }
-
-    /// Ends an attempt. `StaleFence` if the lease is not live under that fence.
-    pub async fn end_attempt(
-        &self,
-        lease: LeaseId,
-        fence: u64,
-        end: &AttemptEnd,
-        now: UnixMillis,
-    ) -> Result<EndedAttempt> {
-        todo!()
-    }
-
-    /// Live leases of the worker, oldest first.
-    pub async fn live_leases_of_worker(&self, worker: WorkerId) -> Result<Vec<LeaseRow>> {
-        todo!()
-    }
-
-    /// Live leases of the job, oldest first.
-    pub async fn live_leases_of_job(&self, job: JobId) -> Result<Vec<LeaseRow>> {
-        todo!()
-    }
-
-    /// Live leases past their time, oldest first.
-    pub async fn expired_leases(&self, now: UnixMillis, limit: u32) -> Result<Vec<LeaseRow>> {
-        todo!()
-    }
-
-    /// Ends those of these leases that are live and puts their tasks back, with the fence raised; returns the ones it
-    /// ended.
-    pub async fn release_leases(
-        &self,
-        leases: &[LeaseId],
-        outcome: Outcome,
-        now: UnixMillis,
-    ) -> Result<Vec<LeaseRow>> {
-        todo!()
-    }
-
-    /// The task's leases, oldest first.
-    pub async fn attempts_of(&self, task: TaskId) -> Result<Vec<LeaseRow>> {
-        todo!()
+impl LeaseRow {
+    /// The row of a live lease that has just been ended so.
+    pub(super) fn ended(self, outcome: Outcome, now: UnixMillis) -> Self {
+        Self { state: LeaseState::Ended, outcome: Some(outcome), ended_at: Some(now), ..self }
     }
 }

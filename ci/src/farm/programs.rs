@@ -1,0 +1,99 @@
+//! Where the programs are, and what can be done to a running one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::pause;
+
+/// A program asked to end gets this long.
+const STOP_WITHIN: Duration = Duration::from_secs(12);
+
+/// Where the programs are.
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Builds them. Optimised programs are for measuring; the demo takes the quick build.
+    pub fn build(root: &Path, is_release: bool) -> Result<Self> {
+        let mut arguments = vec!["build", "--workspace", "--bins", "--exclude", "ci"];
+        if is_release {
+            arguments.push("--release");
+        }
+        crate::shell::run("cargo", &arguments)?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { folder: target.join(if is_release { "release" } else { "debug" }) })
+    }
+
+    /// Those that were built together with the running test.
+    pub fn beside_the_test() -> Result<Self> {
+        let test = std::env::current_exe().context("a test knows its file")?;
+        let folder = test.parent().and_then(Path::parent).context("a test lies two folders deep")?;
+        Ok(Self { folder: folder.into() })
+    }
+
+    /// A command that runs one of them.
+    pub fn command(&self, name: &str) -> Command {
+        Command::new(self.folder.join(name))
+    }
+}
+
+/// Asks a program to end, as a service manager would, and makes it end if it does not.
+pub fn stop(child: &mut Child) {
+    let has_ended = |child: &mut Child| matches!(child.try_wait(), Ok(Some(_)));
+    if has_ended(child) {
+        return;
+    }
+    let was_asked = crate::shell::output("kill", &["-TERM", &child.id().to_string()]).is_ok();
+    let started = crate::shell::started_now();
+    while was_asked && started.elapsed() < STOP_WITHIN {
+        if has_ended(child) {
+            return;
+        }
+        pause(Duration::from_millis(20));
+    }
+    let _ = kill_hard(child);
+}
+
+/// Ends a program at once (SIGKILL) and reaps it.
+pub fn kill_hard(child: &mut Child) -> Result<()> {
+    let _ = child.kill();
+    child.wait().map(drop).context("cannot wait for a killed process")
+}
+
+/// Processes whose parent is this one, and theirs, with their command lines.
+pub fn children(parent: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    let mut parents = vec![parent];
+    let all = processes();
+    while let Some(parent) = parents.pop() {
+        for (process, _, line) in all.iter().filter(|(_, of, _)| *of == parent) {
+            parents.push(*process);
+            found.push((*process, line.clone()));
+        }
+    }
+    found
+}
+
+/// Whether a process with this number runs (a zombie does not).
+pub fn is_alive(process: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
+        !matches!(stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()), Some('Z' | 'X'))
+    })
+}
+
+fn processes() -> Vec<(u32, u32, String)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers
+        .filter_map(|process| {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
+            let line = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            Some((process, parent, line.replace('\0', " ")))
+        })
+        .collect()
+}

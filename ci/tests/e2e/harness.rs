@@ -1,0 +1,193 @@
+//! What every end-to-end test needs: a farm that is quick to notice things, scenes made by Blender, decoded frames.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ci::farm::{Farm, FarmOptions, Programs};
+use tempfile::TempDir;
+
+/// A farm in a temporary folder. Its folder is kept if the test panics, so that the logs can be read.
+pub struct Stage {
+    pub farm: Farm,
+    pub folder: Keep,
+}
+
+/// A folder that is removed unless the test failed.
+pub struct Keep(Option<TempDir>);
+
+impl Keep {
+    pub fn path(&self) -> &Path {
+        self.0.as_ref().unwrap().path()
+    }
+}
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        if let (true, Some(folder)) = (std::thread::panicking(), self.0.take()) {
+            println!("kept for a look: {}", folder.keep().display());
+        }
+    }
+}
+
+/// Settings that make a farm notice a dead worker in seconds instead of minutes.
+pub fn quick() -> Vec<(&'static str, String)> {
+    vec![
+        ("PICTOR__LIVENESS__HEARTBEAT_MS", "500".into()),
+        ("PICTOR__LIVENESS__STALE_AFTER_MS", "2000".into()),
+        ("PICTOR__LIVENESS__OFFLINE_AFTER_MS", "4000".into()),
+        ("PICTOR__LIVENESS__LEASE_TTL_MS", "6000".into()),
+    ]
+}
+
+impl Stage {
+    /// A farm with the product's own settings.
+    pub fn new() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// A farm with these settings.
+    pub fn with(settings: Vec<(&'static str, String)>) -> Self {
+        let folder = tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap();
+        let options = FarmOptions { listen: None, settings };
+        let farm = Farm::start(Programs::beside_the_test().unwrap(), folder.path(), options).unwrap();
+        Self { farm, folder: Keep(Some(folder)) }
+    }
+
+    /// A scene made by `ci/tests/scenes/make.py`.
+    pub fn scene(&self, kind: &str, frames: u32) -> PathBuf {
+        scene(self.folder.path(), kind, frames)
+    }
+
+    /// Bytes of an address of the API, asked for with the farm's token.
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let address = format!("{}/api/v1/{path}", self.farm.url());
+        runtime.block_on(async {
+            let request = reqwest::Client::new().get(&address).bearer_auth(self.farm.token());
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{address} answered {}", answer.status());
+            answer.bytes().await.unwrap().to_vec()
+        })
+    }
+
+    /// Downloads a job's frames and decodes them: file name and pixels, ascending by name.
+    pub fn frames(&self, job: &str) -> Vec<(String, Vec<u8>)> {
+        let folder = self.folder.path().join(format!("frames-{job}"));
+        self.farm.pull(job, &folder).unwrap();
+        decoded(&folder)
+    }
+}
+
+/// Makes a scene file with Blender.
+pub fn scene(folder: &Path, kind: &str, frames: u32) -> PathBuf {
+    let scenes = folder.join("scenes");
+    std::fs::create_dir_all(&scenes).unwrap();
+    let file = scenes.join(format!("{kind}.blend"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenes/make.py");
+    let output = Command::new("blender")
+        .args(["--background", "--factory-startup", "-noaudio", "--python-exit-code", "3", "--python"])
+        .arg(script)
+        .args(["--", kind, &frames.to_string()])
+        .arg(&file)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success() && file.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    file
+}
+
+/// Renders a scene with bare Blender, as a person would by hand.
+pub fn bare_blender(scene: &Path, folder: &Path) -> Vec<(String, Vec<u8>)> {
+    std::fs::create_dir_all(folder).unwrap();
+    let status = Command::new("blender")
+        .args(["--background", "--factory-startup", "-noaudio"])
+        .arg(scene)
+        .arg("-o")
+        .arg(folder.join("####"))
+        .arg("-a")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    decoded(folder)
+}
+
+/// Pictures of a folder, decoded to RGBA.
+pub fn decoded(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .into_iter()
+        .map(|file| {
+            let pixels = image::open(&file).unwrap().into_rgba8().into_raw();
+            (file.file_name().unwrap().to_string_lossy().into_owned(), pixels)
+        })
+        .collect()
+}
+
+/// A way to the cloud that can be cut and mended: a TCP proxy on a port of its own.
+pub struct Cable {
+    port: u16,
+    is_cut: Arc<AtomicBool>,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cable {
+    /// Lays a cable to the cloud at `host:port`.
+    pub fn to(cloud: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cable = Self { port, is_cut: Arc::default(), ends: Arc::default() };
+        let (cloud, is_cut, ends) = (cloud.to_owned(), cable.is_cut.clone(), cable.ends.clone());
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(&cloud) else { continue };
+                ends.lock().unwrap().extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
+                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
+                carry(far, near);
+            }
+        });
+        cable
+    }
+
+    /// Address for the worker's configuration file.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Cuts every connection and lets none through.
+    pub fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets connections through again.
+    pub fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+        let _ = from.shutdown(Shutdown::Both);
+    });
+}

@@ -1,0 +1,169 @@
+//! One turn: capacity and ready tasks in, stored and offered leases out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
+use pictor_actors::limits::FRAMES_PER_TASK_MAX;
+use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
+use pictor_actors::protocol::{LeaseRef, Offer, TaskSpec};
+use pictor_actors::supervise::Door;
+use pictor_cloud_domain::job::chunking::PENDING_MAX;
+use pictor_cloud_domain::placement::{self, Plan, Problem, SlotIn, TaskIn};
+
+use crate::agents::fleet::{GetCapacity, OfferTask, OfferTasks, SlotCapacity};
+use crate::agents::jobs::{Jobs, LeasesGranted, SlotsSeen, retried};
+use crate::agents::ports::{ANSWER_WITHIN, Ask, Ports};
+use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError};
+
+/// Ready tasks looked at in one turn.
+const READY_MAX: u32 = 1_000;
+/// Leases granted in one turn: bounds its transaction.
+const GRANTS_MAX: usize = 256;
+
+/// Whom a turn speaks with.
+pub(super) struct Reach {
+    pub ports: Ports,
+    pub jobs: Door<Jobs>,
+}
+
+/// What a turn saw and left behind.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The slots there are; unknown if the fleet did not answer.
+    pub seen: Option<SlotsSeen>,
+    /// Why tasks wait, in words.
+    pub waiting: BTreeMap<JobId, Vec<String>>,
+    /// More could have been granted: another turn is due.
+    pub is_cut_short: bool,
+}
+
+/// Takes a turn. `avoid`: slots that declined lately.
+pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> Result<Taken, StoreError> {
+    let Ok(capacity) = Ask::<GetCapacity>::ask(&*reach.ports.fleet, GetCapacity).await else {
+        return Ok(Taken::default());
+    };
+    let store = &reach.ports.store;
+    let now = reach.ports.clock.now().wall;
+    let ready = retried(|| store.ready_tasks(now, PENDING_MAX, READY_MAX)).await?;
+    let problem = problem_of(&capacity, &ready, &avoid);
+    let plan = placement::solve(&problem);
+    let refused = if plan.grants.is_empty() { 0 } else { grant(&reach, &plan, ready).await? };
+    let reasons = placement::why(&problem, &plan);
+    let waiting = reasons.into_iter().map(|(job, dropped)| (job, placement::words(&dropped))).collect();
+    let is_cut_short = refused > 0 || plan.grants.len() >= GRANTS_MAX;
+    Ok(Taken { seen: Some(seen_of(&capacity)), waiting, is_cut_short })
+}
+
+fn problem_of(capacity: &[SlotCapacity], ready: &[ReadyTask], avoid: &BTreeSet<(WorkerId, u16)>) -> Problem {
+    let slots = capacity.iter().filter(|slot| !avoid.contains(&(slot.worker, slot.slot))).map(slot_in);
+    Problem { slots: slots.collect(), tasks: ready.iter().map(task_in).collect(), grants_max: GRANTS_MAX }
+}
+
+fn slot_in(slot: &SlotCapacity) -> SlotIn {
+    SlotIn {
+        worker: slot.worker,
+        slot: slot.slot,
+        engines: slot.engines.clone(),
+        has_gpu: slot.gpu_memory.is_some(),
+        leases_held: slot.leases_held,
+        warm_job: slot.warm_job,
+        rested: slot.rested,
+    }
+}
+
+fn task_in(ready: &ReadyTask) -> TaskIn {
+    TaskIn {
+        task: ready.task,
+        job: ready.job,
+        account: ready.account,
+        priority: ready.priority,
+        job_created_at: ready.job_created_at,
+        engine: ready.engine,
+        failed_on: ready.failed_on.iter().copied().collect(),
+        running_of_account: ready.running_of_account,
+    }
+}
+
+fn seen_of(capacity: &[SlotCapacity]) -> SlotsSeen {
+    let count = |engine: RenderEngine| {
+        let able = capacity.iter().filter(|slot| !slot.rested && slot.engines.contains(&engine));
+        u32::try_from(able.count()).unwrap_or(u32::MAX)
+    };
+    let any = capacity.iter().filter(|slot| !slot.rested && !slot.engines.is_empty()).count();
+    SlotsSeen {
+        any: u32::try_from(any).unwrap_or(u32::MAX),
+        cycles: count(RenderEngine::Cycles),
+        eevee: count(RenderEngine::Eevee),
+        workbench: count(RenderEngine::Workbench),
+    }
+}
+
+/// Stores the plan's leases, then tells jobs and workers. Returns how many were refused because rows had changed.
+async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usize, StoreError> {
+    let store = &reach.ports.store;
+    let now = reach.ports.clock.now().wall;
+    let mut ready: BTreeMap<TaskId, ReadyTask> = ready.into_iter().map(|task| (task.task, task)).collect();
+    let mut jobs: BTreeMap<JobId, JobRow> = BTreeMap::new();
+    for grant in &plan.grants {
+        if !jobs.contains_key(&grant.job) {
+            jobs.insert(grant.job, retried(|| store.job(grant.job)).await?);
+        }
+    }
+    let grants: Vec<_> = plan
+        .grants
+        .iter()
+        .filter_map(|grant| {
+            let expected_fence = ready.get(&grant.task)?.fence;
+            let (lease, expires_at) = (LeaseId::generate(), now.plus(reach.ports.lease_ttl));
+            let (task, worker, slot) = (grant.task, grant.worker, grant.slot);
+            Some(Grant { lease, task, worker, slot, expected_fence, expires_at })
+        })
+        .collect();
+    let ahead: BTreeSet<_> = plan.grants.iter().filter(|grant| grant.ahead).map(|grant| grant.task).collect();
+    let outcomes = retried(|| store.grant_leases(&grants, now)).await?;
+    let (mut leases, mut offers) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        let GrantOutcome::Granted(lease) = outcome else { continue };
+        let (Some(task), Some(job)) = (ready.remove(&lease.task_id), jobs.get(&lease.job_id)) else {
+            continue;
+        };
+        offers.extend(offer_of(&lease, task, job, ahead.contains(&lease.task_id)));
+        leases.push(lease);
+    }
+    let refused = grants.len() - leases.len();
+    tell(reach, leases, offers).await;
+    Ok(refused)
+}
+
+/// The jobs first, so that a worker's answer finds a job that knows the lease.
+async fn tell(reach: &Reach, leases: Vec<LeaseRow>, offers: Vec<OfferTask>) {
+    for lease in &leases {
+        tracing::debug!(lease = %lease.id, task = %lease.task_id, worker = %lease.worker_id, slot = lease.slot,
+            fence = lease.fence, "granted");
+    }
+    if let Err(error) = reach.jobs.ask(LeasesGranted(leases), ANSWER_WITHIN).await {
+        tracing::debug!(%error, "jobs did not hear of granted leases");
+    }
+    if let Err(error) = Ask::<OfferTasks>::ask(&*reach.ports.fleet, OfferTasks(offers)).await {
+        tracing::warn!(%error, "the fleet did not take offers; their leases expire");
+    }
+}
+
+fn offer_of(lease: &LeaseRow, ready: ReadyTask, job: &JobRow, ahead: bool) -> Option<OfferTask> {
+    let mut frames = ready.frames_left;
+    frames.truncate(FRAMES_PER_TASK_MAX);
+    let task = TaskSpec {
+        task: ready.task,
+        job: job.id,
+        job_name: job.name.clone(),
+        attempt: ready.attempts + 1,
+        frames,
+        inputs: job.inputs_hash?,
+        render: job.settings.clone(),
+        limits: TaskLimits { frame_time_ms: job.frame_time_limit_ms, memory_bytes: None },
+    };
+    let lease_ref = LeaseRef { lease: lease.id, fence: lease.fence };
+    let offer = Offer { lease: lease_ref, slot: lease.slot, ahead, task };
+    Some(OfferTask { worker: lease.worker_id, offer })
+}

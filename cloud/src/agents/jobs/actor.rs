@@ -1,0 +1,220 @@
+//! One live job: its tasks, attempts, retries, progress, log. Everything it knows can be read from the store again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use actix::fut::{ActorFutureExt, wrap_future};
+use actix::prelude::{Actor, ActorContext, AsyncContext, Context, Running, SpawnHandle};
+use pictor_actors::ids::JobId;
+use pictor_actors::protocol::{CancelReason, LeaseRef};
+use pictor_actors::supervise::{BuildError, Gone};
+use pictor_actors::units::Millis;
+use pictor_cloud_domain::job::{self, JobEffect, JobEvent, JobState};
+
+use super::effects::{self, Reach};
+use super::happened::{Happened, Rows};
+use super::lines::Lines;
+use super::messages::{JobEnded, SlotsSeen};
+use super::tracking::Tracking;
+use crate::agents::broadcast::{Announce, LiveEvent};
+use crate::agents::ports::Ask;
+use crate::store::StoreError;
+
+/// Log lines are gathered for so long.
+const LINES_AFTER: Millis = Millis(400);
+/// Progress is told at most this often.
+const ANNOUNCE_AFTER: Millis = Millis(200);
+/// The rows are read anew this often, in case word of a change was lost.
+const LOOK_AGAIN_EVERY: Millis = Millis::from_secs(30);
+
+/// The actor of one job.
+pub(super) struct Job {
+    pub(super) id: JobId,
+    pub(super) reach: Rc<Reach>,
+    pub(super) tracking: Tracking,
+    pub(super) lines: Lines,
+    registry: Rc<dyn Ask<JobEnded>>,
+    /// What the fleet could render on; shared with the registry, which keeps it current.
+    slots: Rc<Cell<SlotsSeen>>,
+    /// One cut at a time: each begins where the last one ended.
+    is_cutting: bool,
+    announcing: Option<SpawnHandle>,
+    keeping_lines: Option<SpawnHandle>,
+}
+
+/// What a job's actor is built from.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub reach: Rc<Reach>,
+    pub registry: Rc<dyn Ask<JobEnded>>,
+    pub slots: Rc<Cell<SlotsSeen>>,
+}
+
+impl Job {
+    /// Reads the job; [`Gone`] if it is not live.
+    pub async fn build(id: JobId, parts: Parts) -> Result<Self, BuildError> {
+        let store = &parts.reach.ports.store;
+        let (Rows { job, open, leases }, times) = match effects::read_to_build(store, id).await {
+            Err(StoreError::NotFound) => return Err(Box::new(Gone)),
+            rows => rows?,
+        };
+        if !job.state.is_live() {
+            return Err(Box::new(Gone));
+        }
+        let tracking = Tracking::of_rows(&job, &open, &leases, times).ok_or("its frames cannot be read")?;
+        Ok(Self {
+            id,
+            reach: parts.reach,
+            tracking,
+            lines: Lines::new(id),
+            registry: parts.registry,
+            slots: parts.slots,
+            is_cutting: false,
+            announcing: None,
+            keeping_lines: None,
+        })
+    }
+
+    /// Runs an effect; its result comes back to [`Self::on_happened`].
+    pub(super) fn run(&self, effect: impl Future<Output = Happened> + 'static, context: &mut Context<Self>) {
+        let told = wrap_future::<_, Self>(effect).map(|happened, actor, context: &mut Context<Self>| {
+            actor.on_happened(happened, context);
+        });
+        context.spawn(told);
+    }
+
+    /// Carries out what the job's machine asks for.
+    pub(super) fn step(&mut self, event: &JobEvent, context: &mut Context<Self>) {
+        match job::step(&self.tracking.life, event, self.reach.now()) {
+            Ok((life, effects)) => {
+                debug_assert_eq!(job::machine::holds(&life), Ok(()), "{event:?}");
+                self.tracking.life = life;
+                for effect in effects {
+                    self.carry_out(effect, context);
+                }
+            }
+            // What comes late changes nothing: the rows have decided already.
+            Err(refusal) => tracing::debug!(job = %self.id, %refusal, "too late"),
+        }
+    }
+
+    fn carry_out(&mut self, effect: JobEffect, context: &mut Context<Self>) {
+        match effect {
+            JobEffect::CutTasks => self.cut_if_needed(context),
+            JobEffect::WakeDispatcher => self.reach.wake(),
+            JobEffect::RecallLeases(reason) => self.recall_all(reason),
+            JobEffect::Announce => self.announce(LiveEvent::JobChanged(self.id)),
+            JobEffect::LetGo => self.let_go(),
+        }
+    }
+
+    pub(super) fn recall_all(&mut self, reason: CancelReason) {
+        for (lease, held) in self.tracking.leases() {
+            self.reach.cancel(held.worker, LeaseRef { lease, fence: held.fence }, reason);
+            if reason != CancelReason::JobPaused {
+                self.tracking.released(lease);
+            }
+        }
+    }
+
+    pub(super) fn let_go(&self) {
+        let ended = self.registry.ask(JobEnded(self.id));
+        // Should the registry not hear it, it finds out at its next look at the rows.
+        actix_rt::spawn(async move {
+            let _ = ended.await;
+        });
+    }
+
+    pub(super) fn announce(&self, event: LiveEvent) {
+        self.reach.announce(Announce { account: self.tracking.account, event });
+    }
+
+    /// Tells of progress, gathered.
+    pub(super) fn announce_soon(&mut self, context: &mut Context<Self>) {
+        if self.announcing.is_none() {
+            self.announcing = Some(context.run_later(ANNOUNCE_AFTER.to_duration(), |actor, _context| {
+                actor.announcing = None;
+                actor.announce(LiveEvent::JobChanged(actor.id));
+            }));
+        }
+    }
+
+    /// Stores log lines, gathered.
+    pub(super) fn keep_lines_soon(&mut self, context: &mut Context<Self>) {
+        if self.keeping_lines.is_none() && !self.lines.is_empty() {
+            self.keeping_lines = Some(context.run_later(LINES_AFTER.to_duration(), |actor, context| {
+                let (lines, store) = (actor.lines.take(), actor.reach.ports.store.clone());
+                actor.run(async move { Happened::LinesKept(store.append_log(&lines).await, lines) }, context);
+            }));
+        }
+    }
+
+    pub(super) fn lines_kept(&mut self, context: &mut Context<Self>) {
+        self.keeping_lines = None;
+        self.keep_lines_soon(context);
+    }
+
+    pub(super) fn cut_if_needed(&mut self, context: &mut Context<Self>) {
+        if self.is_cutting {
+            return;
+        }
+        let sets = self.tracking.next_tasks(self.slots.get().able(self.tracking.engine));
+        if sets.is_empty() {
+            return;
+        }
+        self.is_cutting = true;
+        let planned = self.tracking.frames_planned;
+        self.run(effects::cut(Rc::clone(&self.reach), self.id, planned, sets), context);
+    }
+
+    pub(super) fn cut_ended(&mut self) {
+        self.is_cutting = false;
+    }
+
+    /// Every task has ended: the rows decide how the job ends.
+    pub(super) fn end_if_through(&mut self, context: &mut Context<Self>) {
+        if self.tracking.is_through() {
+            self.run(effects::check_end(Rc::clone(&self.reach), self.id), context);
+        }
+    }
+
+    pub(super) fn reload(&mut self, context: &mut Context<Self>) {
+        let changes = self.tracking.changes();
+        self.run(effects::reload(Rc::clone(&self.reach), self.id, changes), context);
+    }
+
+    /// What may have been done makes the memory worthless: the keeper builds a new actor from the rows.
+    pub(super) fn failed(&mut self, what: &str, error: &StoreError, context: &mut Context<Self>) {
+        match error {
+            StoreError::Unknown(_) => {
+                tracing::warn!(job = %self.id, %error, "{what}: starts anew from the rows");
+                context.stop();
+            }
+            StoreError::NotFound | StoreError::Conflict(_) | StoreError::StaleFence => {
+                tracing::debug!(job = %self.id, %error, "{what}: the rows have changed");
+                self.reload(context);
+            }
+            StoreError::Unavailable(_) => tracing::warn!(job = %self.id, %error, "{what}: not done"),
+        }
+    }
+}
+
+impl Actor for Job {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        if self.tracking.life.state != JobState::Paused {
+            self.cut_if_needed(context);
+        }
+        self.end_if_through(context);
+        self.reach.wake();
+        context.run_interval(LOOK_AGAIN_EVERY.to_duration(), |actor, context| actor.reload(context));
+    }
+
+    fn stopping(&mut self, _context: &mut Context<Self>) -> Running {
+        if !self.lines.is_empty() {
+            self.reach.keep_last_lines(self.lines.take());
+        }
+        Running::Stop
+    }
+}

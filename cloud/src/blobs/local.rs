@@ -1,0 +1,244 @@
+//! Blobs in a folder of this machine.
+//!
+//! ```text
+//! objects/ab/ab12…   a blob, under its hash
+//! staging/…          half-written blobs; cleared at start
+//! uploads/upl_…      parts of an upload at their offsets; kept over a restart
+//! uploads/upl_….done what the joined upload became, so that asking again answers the same
+//! ```
+//!
+//! Reading goes through `object_store`; writing does not, since it knows neither hashes nor flushing.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _};
+use pictor_actors::ids::UploadId;
+use pictor_actors::units::BlobHash;
+use tokio::fs::{self, File, OpenOptions};
+use tokio::io::AsyncSeekExt as _;
+
+use super::staging::{Staging, copy, disk, flush_folder, move_to};
+use super::{BlobError, Blobs, BytesIn, BytesOut, Stored};
+
+/// A folder of blobs.
+pub struct Folder {
+    root: PathBuf,
+    objects: LocalFileSystem,
+}
+
+impl Folder {
+    /// Opens it; only one process may have it open for writing.
+    pub async fn open(root: &Path) -> Result<Self, BlobError> {
+        for name in ["objects", "uploads", "staging"] {
+            fs::create_dir_all(root.join(name)).await.map_err(disk)?;
+        }
+        clear(&root.join("staging")).await?;
+        let objects = LocalFileSystem::new_with_prefix(root.join("objects")).map_err(object)?;
+        Ok(Self { root: root.to_path_buf(), objects })
+    }
+
+    fn object_file(&self, hash: BlobHash) -> PathBuf {
+        let name = hash.to_string();
+        self.root.join("objects").join(&name[..2]).join(name)
+    }
+
+    fn upload_file(&self, upload: UploadId) -> PathBuf {
+        self.root.join("uploads").join(upload.to_string())
+    }
+
+    fn done_file(&self, upload: UploadId) -> PathBuf {
+        self.root.join("uploads").join(format!("{upload}.done"))
+    }
+
+    async fn store(
+        &self,
+        body: BytesIn,
+        expected: Option<BlobHash>,
+        size_max: u64,
+    ) -> Result<Stored, BlobError> {
+        let mut staging = Staging::create(&self.root.join("staging")).await?;
+        let stored = staging.fill(body, size_max).await?;
+        if expected.is_some_and(|hash| hash != stored.hash) {
+            return Err(BlobError::HashMismatch { found: stored.hash });
+        }
+        staging.keep(&self.object_file(stored.hash)).await?;
+        Ok(stored)
+    }
+
+    async fn read(&self, hash: BlobHash, range: Option<Range<u64>>) -> Result<(u64, BytesOut), BlobError> {
+        let size = self.size(hash).await?.ok_or(BlobError::NotFound)?;
+        let range = range.unwrap_or(0..size);
+        if range.start > range.end || range.end > size {
+            return Err(BlobError::BadRange { size });
+        }
+        if range.is_empty() {
+            return Ok((size, stream::empty().boxed()));
+        }
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let found = self.objects.get_opts(&object_path(hash), options).await.map_err(object)?;
+        Ok((size, found.into_stream().map(|bytes| bytes.map_err(io::Error::other)).boxed()))
+    }
+
+    async fn size(&self, hash: BlobHash) -> Result<Option<u64>, BlobError> {
+        match self.objects.head(&object_path(hash)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(object(error)),
+        }
+    }
+
+    async fn write_part(
+        &self,
+        upload: UploadId,
+        offset: u64,
+        body: BytesIn,
+        size_max: u64,
+    ) -> Result<u64, BlobError> {
+        let path = self.upload_file(upload);
+        let is_first = !fs::try_exists(&path).await.map_err(disk)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&path).await.map_err(disk)?;
+        file.seek(io::SeekFrom::Start(offset)).await.map_err(disk)?;
+        let size = copy(body, &mut file, size_max, |_| {}).await?;
+        file.sync_data().await.map_err(disk)?;
+        if is_first {
+            flush_folder(&self.root.join("uploads")).await?;
+        }
+        Ok(size)
+    }
+
+    async fn join(&self, upload: UploadId, size: u64) -> Result<Stored, BlobError> {
+        if let Some(stored) = self.joined_before(upload).await? {
+            return Ok(stored);
+        }
+        let path = self.upload_file(upload);
+        let found = fs::metadata(&path).await.map_err(disk)?.len();
+        if found != size {
+            return Err(BlobError::Incomplete { found, wanted: size });
+        }
+        let hash = hash_file(path.clone()).await?;
+        let stored = Stored { hash, size };
+        // Noted before the move: killed between the two, the file is still here and is hashed again.
+        let done = self.done_file(upload);
+        fs::write(&done, format!("{hash} {size}")).await.map_err(disk)?;
+        File::open(&done).await.map_err(disk)?.sync_all().await.map_err(disk)?;
+        File::open(&path).await.map_err(disk)?.sync_all().await.map_err(disk)?;
+        move_to(&path, &self.object_file(hash)).await?;
+        Ok(stored)
+    }
+
+    async fn joined_before(&self, upload: UploadId) -> Result<Option<Stored>, BlobError> {
+        if fs::try_exists(self.upload_file(upload)).await.map_err(disk)? {
+            return Ok(None);
+        }
+        let Ok(text) = fs::read_to_string(self.done_file(upload)).await else {
+            return Err(BlobError::NotFound);
+        };
+        let parts = text.split_once(' ');
+        let stored = parts
+            .and_then(|(hash, size)| Some(Stored { hash: hash.parse().ok()?, size: size.parse().ok()? }));
+        let stored = stored.ok_or(BlobError::NotFound)?;
+        Ok((self.size(stored.hash).await? == Some(stored.size)).then_some(stored))
+    }
+
+    async fn forget(&self, upload: UploadId) -> Result<(), BlobError> {
+        for path in [self.upload_file(upload), self.done_file(upload)] {
+            remove(&path).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Blobs for Folder {
+    fn put_stream(
+        &self,
+        body: BytesIn,
+        expected: Option<BlobHash>,
+        size_max: u64,
+    ) -> BoxFuture<'_, Result<Stored, BlobError>> {
+        self.store(body, expected, size_max).boxed()
+    }
+
+    fn get(
+        &self,
+        hash: BlobHash,
+        range: Option<Range<u64>>,
+    ) -> BoxFuture<'_, Result<(u64, BytesOut), BlobError>> {
+        self.read(hash, range).boxed()
+    }
+
+    fn head(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<u64>, BlobError>> {
+        self.size(hash).boxed()
+    }
+
+    fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
+        async move { remove(&self.object_file(hash)).await }.boxed()
+    }
+
+    fn put_part(
+        &self,
+        upload: UploadId,
+        _part: u32,
+        offset: u64,
+        body: BytesIn,
+        size_max: u64,
+    ) -> BoxFuture<'_, Result<u64, BlobError>> {
+        self.write_part(upload, offset, body, size_max).boxed()
+    }
+
+    fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>> {
+        self.join(upload, size).boxed()
+    }
+
+    fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>> {
+        self.forget(upload).boxed()
+    }
+
+    fn local_path(&self, hash: BlobHash) -> Option<PathBuf> {
+        Some(self.object_file(hash))
+    }
+}
+
+fn object_path(hash: BlobHash) -> ObjectPath {
+    let name = hash.to_string();
+    ObjectPath::from(format!("{}/{name}", &name[..2]))
+}
+
+fn object(error: object_store::Error) -> BlobError {
+    match error {
+        object_store::Error::NotFound { .. } => BlobError::NotFound,
+        error => BlobError::Io(io::Error::other(error)),
+    }
+}
+
+async fn remove(path: &Path) -> Result<(), BlobError> {
+    match fs::remove_file(path).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(error)),
+        _ => Ok(()),
+    }
+}
+
+async fn clear(folder: &Path) -> Result<(), BlobError> {
+    let mut entries = fs::read_dir(folder).await.map_err(disk)?;
+    while let Some(entry) = entries.next_entry().await.map_err(disk)? {
+        remove(&entry.path()).await?;
+    }
+    Ok(())
+}
+
+/// Hashes a file off the async threads: a large one takes seconds.
+async fn hash_file(path: PathBuf) -> Result<BlobHash, BlobError> {
+    let hashed = tokio::task::spawn_blocking(move || {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(std::fs::File::open(path)?)?;
+        Ok(BlobHash::from_bytes(*hasher.finalize().as_bytes()))
+    });
+    hashed.await.map_err(io::Error::other).and_then(|hash| hash).map_err(disk)
+}

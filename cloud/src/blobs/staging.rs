@@ -1,0 +1,104 @@
+//! A file that is being written: it vanishes unless it is moved to its name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use pictor_actors::ids::UploadId;
+use pictor_actors::units::BlobHash;
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{BlobError, BytesIn, Stored};
+
+/// A half-written blob.
+pub struct Staging {
+    path: PathBuf,
+    file: File,
+    is_kept: bool,
+}
+
+impl Staging {
+    /// A fresh file in this folder.
+    pub async fn create(folder: &Path) -> Result<Self, BlobError> {
+        let path = folder.join(format!("{}.part", UploadId::generate()));
+        let file = File::create_new(&path).await.map_err(disk)?;
+        Ok(Self { path, file, is_kept: false })
+    }
+
+    /// Takes in the whole stream, at most `size_max` bytes, hashing on the way.
+    pub async fn fill(&mut self, body: BytesIn, size_max: u64) -> Result<Stored, BlobError> {
+        let mut hasher = blake3::Hasher::new();
+        let size = copy(body, &mut self.file, size_max, |bytes| {
+            hasher.update(bytes);
+        })
+        .await?;
+        Ok(Stored { hash: BlobHash::from_bytes(*hasher.finalize().as_bytes()), size })
+    }
+
+    /// Flushes it and moves it to its name; where a blob of that name is, that one stays: it is the same.
+    pub async fn keep(mut self, target: &Path) -> Result<(), BlobError> {
+        self.file.sync_all().await.map_err(disk)?;
+        move_to(&self.path, target).await?;
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Left behind at worst until the next start, which clears the folder.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Copies a stream into a file and returns how many bytes came. The first byte above the limit ends it.
+pub async fn copy(
+    mut body: BytesIn,
+    file: &mut File,
+    size_max: u64,
+    mut seen: impl FnMut(&[u8]),
+) -> Result<u64, BlobError> {
+    let mut size = 0_u64;
+    while let Some(bytes) = body.next().await {
+        let bytes = bytes.map_err(BlobError::Body)?;
+        size += bytes.len() as u64;
+        if size > size_max {
+            return Err(BlobError::TooLarge { limit: size_max });
+        }
+        seen(&bytes);
+        file.write_all(&bytes).await.map_err(disk)?;
+    }
+    file.flush().await.map_err(disk)?;
+    Ok(size)
+}
+
+/// Renames a flushed file and flushes both folders, so that after a power cut it is there under its name.
+pub async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
+    let folder = target.parent().unwrap_or(target);
+    if !fs::try_exists(folder).await.map_err(disk)? {
+        fs::create_dir_all(folder).await.map_err(disk)?;
+        flush_folder(folder.parent().unwrap_or(folder)).await?;
+    }
+    fs::rename(from, target).await.map_err(disk)?;
+    flush_folder(folder).await
+}
+
+/// Makes the names in a folder durable. Only Unix knows that.
+pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
+    if cfg!(unix) {
+        File::open(folder).await.map_err(disk)?.sync_all().await.map_err(disk)?;
+    }
+    Ok(())
+}
+
+/// What an error of the disk means.
+pub fn disk(error: io::Error) -> BlobError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => BlobError::DiskFull,
+        io::ErrorKind::NotFound => BlobError::NotFound,
+        _ => BlobError::Io(error),
+    }
+}

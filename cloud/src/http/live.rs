@@ -1,0 +1,285 @@
+//! Live events as server-sent events: `GET /events?topic=workers|worker:ID|jobs|job:ID`.
+//!
+//! Each event carries its id, so that a browser that lost the stream says up to where it has heard
+//! (`Last-Event-ID`) and is told what it missed, or to load the page anew (`event: resync`). A stream shows only what
+//! belongs to its account and ends when the session or token behind it does.
+
+use std::collections::VecDeque;
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::{Stream, StreamExt as _, stream};
+use pictor_actors::ids::{JobId, WorkerId};
+use pictor_actors::supervise::Shutdown;
+use pictor_actors::units::UnixMillis;
+use pictor_cloud_api::problem::ProblemCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::gates::{Gates, StreamPlace};
+use super::guards::{Need, SignedIn, Via};
+use super::problem::{Answer, Error};
+use super::state::AppState;
+use crate::agents::broadcast::{EventId, LiveEvent, Subscription, Told, Topic};
+use crate::store::TokenRow;
+use crate::telemetry::Metrics;
+
+/// A comment so often keeps routers from closing the line; the session is looked at as often.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// A browser that lost the stream comes back after this.
+const RETRY_MS: u32 = 2_000;
+
+/// What to listen to.
+#[derive(Debug, Deserialize)]
+pub struct LiveQuery {
+    topic: String,
+    /// `json`: machine-readable events instead of pieces of pages.
+    format: Option<String>,
+}
+
+/// A topic as asked for, before it is known whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Workers,
+    Worker(WorkerId),
+    Jobs,
+    Job(JobId),
+}
+
+/// Opens a stream.
+///
+/// # Errors
+/// `invalid_input` for an unknown topic, `not_found` for what is not the account's, `not_allowed` for a token without
+/// the scope, `unavailable` when there are too many streams.
+pub async fn events(
+    request: HttpRequest,
+    query: web::Query<LiveQuery>,
+    caller: SignedIn,
+    state: web::Data<AppState>,
+    gates: web::Data<Gates>,
+) -> Answer<HttpResponse> {
+    let topic = own_topic(&state, &caller, query.topic.parse()?).await?;
+    let place = gates.stream(caller.id()).ok_or_else(|| {
+        Error::new(ProblemCode::RateLimited, "too many open pages listen for this account: close some")
+    })?;
+    let subscription = state.farm.subscribe(topic, last_heard(&request)).await?;
+    let is_json = query.format.as_deref() == Some("json");
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(frames(Live::new(state, caller, is_json, subscription, place))))
+}
+
+/// Unreadable ids count as an id of another process: the page loads anew.
+fn last_heard(request: &HttpRequest) -> Option<EventId> {
+    let value = request.headers().get("last-event-id")?.to_str().ok().filter(|text| !text.is_empty())?;
+    Some(value.parse().unwrap_or(EventId { epoch: 0, number: 0 }))
+}
+
+async fn own_topic(state: &AppState, caller: &SignedIn, asked: Asked) -> Result<Topic, Error> {
+    let account = caller.id();
+    may_read(caller, asked)?;
+    match asked {
+        Asked::Workers => Ok(Topic::WorkersOf(account)),
+        Asked::Jobs => Ok(Topic::JobsOf(account)),
+        Asked::Worker(worker) => Ok(Topic::Worker(state.store.worker_of(account, worker).await?.id)),
+        Asked::Job(job) => Ok(Topic::Job(state.store.job_of(account, job).await?.id)),
+    }
+}
+
+fn may_read(caller: &SignedIn, asked: Asked) -> Result<(), Error> {
+    let need = match asked {
+        Asked::Workers | Asked::Worker(_) => Need::ReadWorkers,
+        Asked::Jobs | Asked::Job(_) => Need::ReadJobs,
+    };
+    match &caller.via {
+        Via::Session { .. } => Ok(()),
+        Via::Token { scopes, .. } if scopes.iter().any(|scope| scope.covers(need)) => Ok(()),
+        Via::Token { .. } => {
+            Err(Error::new(ProblemCode::NotAllowed, "this API token has not the scope for that topic"))
+        }
+    }
+}
+
+impl FromStr for Asked {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::field("topic", "use workers, worker:ID, jobs or job:ID");
+        match text.split_once(':') {
+            None if text == "workers" => Ok(Self::Workers),
+            None if text == "jobs" => Ok(Self::Jobs),
+            Some(("worker", id)) => id.parse().map(Self::Worker).map_err(|_| wrong()),
+            Some(("job", id)) => id.parse().map(Self::Job).map_err(|_| wrong()),
+            None | Some(_) => Err(wrong()),
+        }
+    }
+}
+
+/// One stream under way.
+struct Live {
+    state: web::Data<AppState>,
+    caller: SignedIn,
+    is_json: bool,
+    subscription: Subscription,
+    pings: Interval,
+    shutdown: Shutdown,
+    ready: VecDeque<Bytes>,
+    _place: StreamPlace,
+    _count: StreamCount,
+}
+
+impl Live {
+    fn new(
+        state: web::Data<AppState>,
+        caller: SignedIn,
+        is_json: bool,
+        subscription: Subscription,
+        place: StreamPlace,
+    ) -> Self {
+        let mut pings = interval(PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pings.reset();
+        let opening = format!("retry: {RETRY_MS}\nid: {}\n\n", subscription.started_after());
+        Self {
+            shutdown: state.farm.shutdown().clone(),
+            _count: StreamCount::new(&state.metrics),
+            ready: VecDeque::from([Bytes::from(opening)]),
+            state,
+            caller,
+            is_json,
+            subscription,
+            pings,
+            _place: place,
+        }
+    }
+
+    /// The next piece; `None`: the stream is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(piece);
+            }
+            tokio::select! {
+                told = self.subscription.next() => {
+                    let told = told?;
+                    let piece = self.piece(told).await;
+                    self.ready.extend(piece);
+                }
+                _ = self.pings.tick() => {
+                    if !self.is_caller_still_good().await {
+                        return None;
+                    }
+                    return Some(Bytes::from_static(b": still here\n\n"));
+                }
+                () = self.shutdown.cancelled() => return None,
+            }
+        }
+    }
+
+    async fn piece(&self, told: Told) -> Option<Bytes> {
+        if told.event == LiveEvent::Resync {
+            return Some(frame(told.id, Some("resync"), r#"{"kind":"resync"}"#));
+        }
+        let (kind, value) = as_json(told.event);
+        Some(frame(told.id, Some(kind), &value.to_string()))
+    }
+
+    /// A store that does not answer ends no stream: the next look may tell.
+    async fn is_caller_still_good(&self) -> bool {
+        let now = self.state.wall();
+        match &self.caller.via {
+            Via::Session { id, .. } => match self.state.store.list_sessions(self.caller.id()).await {
+                Ok(all) => all.iter().any(|session| session.id == *id && session.expires_at > now),
+                Err(_) => true,
+            },
+            Via::Token { id, .. } => match self.state.store.list_tokens(self.caller.id()).await {
+                Ok(all) => all.iter().any(|token| token.id == *id && is_good(token, now)),
+                Err(_) => true,
+            },
+        }
+    }
+}
+
+fn is_good(token: &TokenRow, now: UnixMillis) -> bool {
+    token.revoked_at.is_none() && token.expires_at.is_none_or(|expires_at| expires_at > now)
+}
+
+fn frames(live: Live) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    stream::unfold(live, |mut live| async move { live.next().await.map(|piece| (Ok(piece), live)) })
+}
+
+/// One event in the format of the standard: each line of the text behind its own `data:`.
+fn frame(id: EventId, name: Option<&str>, text: &str) -> Bytes {
+    let mut frame = format!("id: {id}\n");
+    if let Some(name) = name {
+        frame.push_str("event: ");
+        frame.push_str(name);
+        frame.push('\n');
+    }
+    for line in text.split(['\n', '\r']) {
+        frame.push_str("data: ");
+        frame.push_str(line);
+        frame.push('\n');
+    }
+    frame.push('\n');
+    Bytes::from(frame)
+}
+
+fn as_json(event: LiveEvent) -> (&'static str, Value) {
+    match event {
+        LiveEvent::WorkerChanged(worker) => {
+            ("worker_changed", json!({"kind": "worker_changed", "worker": worker}))
+        }
+        LiveEvent::JobChanged(job) => ("job_changed", json!({"kind": "job_changed", "job": job})),
+        LiveEvent::FrameStored { job, frame } => {
+            ("frame_stored", json!({"kind": "frame_stored", "job": job, "frame": frame}))
+        }
+        LiveEvent::LogAppended { job } => ("log_appended", json!({"kind": "log_appended", "job": job})),
+        LiveEvent::Resync => ("resync", json!({"kind": "resync"})),
+    }
+}
+
+/// Counts an open stream until it is dropped.
+struct StreamCount(Metrics);
+
+impl StreamCount {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.live_opened();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for StreamCount {
+    fn drop(&mut self) {
+        self.0.live_closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_read_strictly() {
+        let worker = WorkerId::from_u128(5);
+        assert_eq!(format!("worker:{worker}").parse::<Asked>().unwrap(), Asked::Worker(worker));
+        assert_eq!("jobs".parse::<Asked>().unwrap(), Asked::Jobs);
+        for bad in ["", "job", "job:", "worker:job_1", "workers:", "accounts"] {
+            assert!(bad.parse::<Asked>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_text_is_marked_so_that_none_can_end_the_event() {
+        let id = EventId { epoch: 3, number: 4 };
+        let bytes = frame(id, None, "<p>\n\n<b>\r\n");
+        let expected = "id: 3-4\ndata: <p>\ndata: \ndata: <b>\ndata: \ndata: \n\n";
+        assert_eq!(bytes, Bytes::from_static(expected.as_bytes()));
+    }
+}

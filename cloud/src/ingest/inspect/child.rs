@@ -1,0 +1,79 @@
+//! The reading process: `pictor-cloud inspect-blend PATH`. It limits itself first, then reads, and writes one JSON
+//! document to standard output.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sys::resource::{Resource, setrlimit};
+
+use super::{BlendReader, Inspected, links, scenes};
+
+/// Hidden verb of the program.
+pub const VERB: &str = "inspect-blend";
+
+/// Memory: a file that needs more is not read here (Blender itself may still render it).
+const MEMORY_BYTES_MAX: u64 = 3 * 1024 * 1024 * 1024;
+/// Processor time: reading a 5 GiB file takes 10 s.
+const CPU_SECONDS_MAX: u64 = 60;
+/// A compressed file is unpacked beside while it is read; a bomb ends here.
+const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// Open files: the `.blend`, what it is unpacked to, and the standard three.
+const FILES_MAX: u64 = 32;
+
+/// Runs the verb. Exit code 0 with JSON of [`Inspected`], or 1 with one line of text, both on standard output.
+#[must_use]
+pub fn run(path: &Path) -> ExitCode {
+    let answer = limit_self().and_then(|()| Oxblend.read(path)).and_then(|inspected| {
+        serde_json::to_string(&inspected).map_err(|error| format!("what was read cannot be written: {error}"))
+    });
+    let (text, code) = match answer {
+        Ok(json) => (json, ExitCode::SUCCESS),
+        Err(why) => (why, ExitCode::FAILURE),
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn limit_self() -> Result<(), String> {
+    let limits = [
+        (Resource::RLIMIT_AS, MEMORY_BYTES_MAX),
+        (Resource::RLIMIT_CPU, CPU_SECONDS_MAX),
+        (Resource::RLIMIT_FSIZE, FILE_BYTES_MAX),
+        (Resource::RLIMIT_NOFILE, FILES_MAX),
+        (Resource::RLIMIT_CORE, 0),
+    ];
+    for (resource, limit) in limits {
+        setrlimit(resource, limit, limit).map_err(|error| format!("limits cannot be set: {error}"))?;
+    }
+    Ok(())
+}
+
+/// The reader in use.
+#[derive(Debug, Clone, Copy)]
+pub struct Oxblend;
+
+impl BlendReader for Oxblend {
+    fn read(&self, path: &Path) -> Result<Inspected, String> {
+        let file = oxblend::BlendFile::open(path).map_err(|error| in_words(&error))?;
+        let version = file.header().version;
+        let mut inspected = Inspected {
+            saved_with: Some(format!("{}.{}", version / 100, version % 100)),
+            ..Inspected::default()
+        };
+        scenes::read(&file, &mut inspected);
+        drop(file);
+        links::read(path, &mut inspected);
+        Ok(inspected)
+    }
+}
+
+pub(super) fn in_words(error: &oxblend::Error) -> String {
+    match error.kind {
+        "invalid_header" => "it does not begin like a .blend file".to_owned(),
+        "unsupported_format" => "it is of a format newer than this cloud knows".to_owned(),
+        _ => format!("{} ({})", error.message, error.kind),
+    }
+}

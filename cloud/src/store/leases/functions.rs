@@ -1,0 +1,141 @@
+//! What callers ask of leases.
+
+use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
+use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::lease::{LeaseState, Outcome};
+
+use super::transitions::{
+    begin_task, count_failure, end_live, grant, live_lease, live_of_job, live_of_worker, lock_jobs_of_tasks,
+    release,
+};
+use super::{AttemptEnd, EndedAttempt, Grant, GrantOutcome, LeaseRow};
+use crate::store::sql::args;
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Grants leases in one transaction, each on its own condition. One outcome for each grant, in order.
+    pub async fn grant_leases(&self, grants: &[Grant], now: UnixMillis) -> Result<Vec<GrantOutcome>> {
+        let grants = grants.to_vec();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                lock_jobs_of_tasks(session, grants.iter().map(|grant| grant.task)).await?;
+                let mut outcomes = Vec::with_capacity(grants.len());
+                for one in &grants {
+                    outcomes.push(grant(session, one, now).await?);
+                }
+                Ok(outcomes)
+            })
+        })
+        .await
+    }
+
+    /// The lease.
+    pub async fn lease(&self, id: LeaseId) -> Result<LeaseRow> {
+        self.one("SELECT * FROM leases WHERE id = $1", args![id]).await
+    }
+
+    /// Moves a live lease forward (accepted, running); a running one starts its task and job. `StaleFence` if it is
+    /// not live under that fence. The same again, or a step back, changes nothing.
+    pub async fn mark_lease(
+        &self,
+        lease: LeaseId,
+        fence: u64,
+        state: LeaseState,
+        engine: Option<&str>,
+        device: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<LeaseRow> {
+        let (engine, device) = (engine.map(str::to_owned), device.map(str::to_owned));
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row = live_lease(session, lease, fence).await?;
+                if state <= row.state || state == LeaseState::Ended {
+                    return Ok(row);
+                }
+                let started_at = (state == LeaseState::Running).then_some(now);
+                let row: LeaseRow = session
+                    .one(
+                        "UPDATE leases SET state = $2, engine = COALESCE($3, engine),
+                             device = COALESCE($4, device), started_at = COALESCE(started_at, $5)
+                         WHERE id = $1 RETURNING *",
+                        args![lease, state, engine, device, started_at],
+                    )
+                    .await?;
+                if started_at.is_some() {
+                    begin_task(session, &row, now).await?;
+                }
+                Ok(row)
+            })
+        })
+        .await
+    }
+
+    /// Ends an attempt. `StaleFence` if the lease is not live under that fence.
+    pub async fn end_attempt(
+        &self,
+        lease: LeaseId,
+        fence: u64,
+        end: &AttemptEnd,
+        now: UnixMillis,
+    ) -> Result<EndedAttempt> {
+        let end = end.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row = live_lease(session, lease, fence).await?;
+                end_live(session, &row, &end, now).await?;
+                let failures = count_failure(session, &row, end.worker_fault).await?;
+                Ok(EndedAttempt {
+                    task: session.one("SELECT * FROM tasks WHERE id = $1", args![row.task_id]).await?,
+                    job: session.one("SELECT * FROM jobs WHERE id = $1", args![row.job_id]).await?,
+                    lease: session.one("SELECT * FROM leases WHERE id = $1", args![lease]).await?,
+                    worker_failures_in_row: failures,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Live leases of the worker, oldest first.
+    pub async fn live_leases_of_worker(&self, worker: WorkerId) -> Result<Vec<LeaseRow>> {
+        live_of_worker(&mut self.reader().await?, worker).await
+    }
+
+    /// Live leases of the job, oldest first.
+    pub async fn live_leases_of_job(&self, job: JobId) -> Result<Vec<LeaseRow>> {
+        live_of_job(&mut self.reader().await?, job).await
+    }
+
+    /// Live leases past their time, oldest first.
+    pub async fn expired_leases(&self, now: UnixMillis, limit: u32) -> Result<Vec<LeaseRow>> {
+        self.all(
+            "SELECT * FROM leases WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
+            args![now, limit],
+        )
+        .await
+    }
+
+    /// Ends those of these leases that are live and puts their tasks back, with the fence raised; returns the ones it
+    /// ended.
+    pub async fn release_leases(
+        &self,
+        leases: &[LeaseId],
+        outcome: Outcome,
+        now: UnixMillis,
+    ) -> Result<Vec<LeaseRow>> {
+        let leases = leases.to_vec();
+        self.begin_write(move |session| {
+            Box::pin(async move { release(session, &leases, outcome, now).await })
+        })
+        .await
+    }
+
+    /// The task's leases since it was last retried by hand, oldest first.
+    pub async fn attempts_of(&self, task: TaskId) -> Result<Vec<LeaseRow>> {
+        self.all(
+            "SELECT leases.* FROM leases JOIN tasks ON tasks.id = leases.task_id
+             WHERE leases.task_id = $1 AND leases.granted_at >= COALESCE(tasks.retried_at, 0) ORDER BY leases.id",
+            args![task],
+        )
+        .await
+    }
+}

@@ -1,0 +1,253 @@
+//! The steps of a lease inside a transaction.
+//!
+//! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together. The order in
+//! which rows are taken is the same everywhere (job, task, lease, worker; several jobs ascending), so two transactions
+//! cannot wait for each other.
+
+use std::collections::BTreeSet;
+
+use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
+use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::job::JobState;
+use pictor_cloud_domain::lease::Outcome;
+use pictor_cloud_domain::task::TaskState;
+
+use super::{AttemptEnd, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
+use crate::store::jobs::{locked_job, move_job};
+use crate::store::sql::{FromRow, Number, Row, Session, args};
+use crate::store::{Result, StoreError, TaskRow};
+
+/// Only the job of a row.
+struct JobOf(JobId);
+
+impl FromRow for JobOf {
+    fn from_row(row: &Row) -> Result<Self> {
+        row.get("job_id").map(Self)
+    }
+}
+
+pub(super) async fn lock_jobs_of_tasks(
+    session: &mut Session,
+    tasks: impl Iterator<Item = TaskId> + Send,
+) -> Result<()> {
+    let mut jobs = BTreeSet::new();
+    for task in tasks {
+        let sql = "SELECT job_id FROM tasks WHERE id = $1";
+        let found: Option<JobOf> = session.optional(sql, args![task]).await?;
+        jobs.extend(found.map(|JobOf(job)| job));
+    }
+    for job in jobs {
+        session.lock_job(job).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn grant(session: &mut Session, grant: &Grant, now: UnixMillis) -> Result<GrantOutcome> {
+    let taken: Option<TaskRow> = session
+        .optional(
+            "UPDATE tasks SET fence = fence + 1, lease_id = $1, attempts = attempts + 1
+             WHERE id = $2 AND fence = $3 AND state = 'pending' AND lease_id IS NULL AND not_before <= $4
+               AND EXISTS (SELECT jobs.id FROM jobs
+                           WHERE jobs.id = tasks.job_id AND jobs.state IN ('ready', 'running'))
+               AND EXISTS (SELECT workers.id FROM workers WHERE workers.id = $5 AND workers.removed_at IS NULL)
+             RETURNING *",
+            args![grant.lease, grant.task, grant.expected_fence, now, grant.worker],
+        )
+        .await?;
+    let Some(task) = taken else { return Ok(GrantOutcome::Refused) };
+    let lease = session
+        .one(
+            "INSERT INTO leases (id, task_id, job_id, worker_id, slot, fence, state, granted_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'offered', $7, $8) RETURNING *",
+            args![
+                grant.lease,
+                task.id,
+                task.job_id,
+                grant.worker,
+                grant.slot,
+                task.fence,
+                now,
+                grant.expires_at,
+            ],
+        )
+        .await?;
+    Ok(GrantOutcome::Granted(lease))
+}
+
+/// The lease, if it is live under that fence; its job is then locked.
+pub(super) async fn live_lease(session: &mut Session, id: LeaseId, fence: u64) -> Result<LeaseRow> {
+    let sql = "SELECT * FROM leases WHERE id = $1";
+    let found: Option<LeaseRow> = session.optional(sql, args![id]).await?;
+    let Some(row) = found else { return Err(StoreError::StaleFence) };
+    session.lock_job(row.job_id).await?;
+    let row: LeaseRow = session.one(sql, args![id]).await?;
+    if row.ended_at.is_some() || row.fence != fence {
+        return Err(StoreError::StaleFence);
+    }
+    Ok(row)
+}
+
+/// An attempt has begun: so have its task and its job.
+pub(super) async fn begin_task(session: &mut Session, lease: &LeaseRow, now: UnixMillis) -> Result<()> {
+    let sql = "UPDATE tasks SET state = 'running', started_at = COALESCE(started_at, $2)
+               WHERE id = $1 AND ended_at IS NULL";
+    session.run(sql, args![lease.task_id, now]).await?;
+    let job = locked_job(session, lease.job_id).await?;
+    if job.state == JobState::Ready {
+        move_job(session, job.id, JobState::Running, job.reason.as_deref(), now).await?;
+    } else if job.started_at.is_none() {
+        let sql = "UPDATE jobs SET started_at = $2, updated_at = $2 WHERE id = $1";
+        session.run(sql, args![job.id, now]).await?;
+    }
+    Ok(())
+}
+
+/// Ends a live lease as its worker said.
+pub(super) async fn end_live(
+    session: &mut Session,
+    lease: &LeaseRow,
+    end: &AttemptEnd,
+    now: UnixMillis,
+) -> Result<()> {
+    match &end.task_goes {
+        TaskGoes::Stays => {
+            let sql = "UPDATE leases SET outcome = $2 WHERE id = $1";
+            session.run(sql, args![lease.id, end.outcome]).await.map(|_| ())
+        }
+        TaskGoes::Pending { not_before } => {
+            end_lease(session, lease, end.outcome, end.failure.as_ref(), now).await?;
+            put_back(session, lease, end.failure.as_ref(), *not_before).await
+        }
+        TaskGoes::Failed { class, message } => {
+            end_lease(session, lease, end.outcome, end.failure.as_ref(), now).await?;
+            let task: TaskRow = session
+                .one(
+                    "UPDATE tasks SET state = 'failed', lease_id = NULL, failure_class = $2, failure_message = $3,
+                         ended_at = $4
+                     WHERE id = $1 RETURNING *",
+                    args![lease.task_id, class, message, now],
+                )
+                .await?;
+            let lost = task.frames_total - task.frames_done;
+            let sql = "UPDATE jobs SET frames_failed = frames_failed + $2, updated_at = $3 WHERE id = $1";
+            session.run(sql, args![lease.job_id, lost, now]).await.map(|_| ())
+        }
+    }
+}
+
+async fn end_lease(
+    session: &mut Session,
+    lease: &LeaseRow,
+    outcome: Outcome,
+    failure: Option<&Failure>,
+    now: UnixMillis,
+) -> Result<()> {
+    session
+        .run(
+            "UPDATE leases SET state = 'ended', outcome = $2, failure_class = $3, failure_message = $4, ended_at = $5
+             WHERE id = $1",
+            args![lease.id, outcome, failure.map(|f| f.class), failure.map(|f| f.message.clone()), now],
+        )
+        .await
+        .map(|_| ())
+}
+
+/// The task of a lease that has just ended goes back to the queue; of a paused job it waits for the resume. The fence
+/// stays: frames that are on their way still count, until somebody else gets the task.
+async fn put_back(
+    session: &mut Session,
+    lease: &LeaseRow,
+    failure: Option<&Failure>,
+    not_before: UnixMillis,
+) -> Result<()> {
+    let job = locked_job(session, lease.job_id).await?;
+    let state = if job.state == JobState::Paused { TaskState::Paused } else { TaskState::Pending };
+    let never_begun = u32::from(lease.started_at.is_none() && failure.is_none());
+    session
+        .run(
+            "UPDATE tasks SET state = $2, lease_id = NULL, not_before = $3, attempts = attempts - $4,
+                 failure_class = COALESCE($5, failure_class), failure_message = COALESCE($6, failure_message)
+             WHERE id = $1 AND ended_at IS NULL",
+            args![
+                lease.task_id,
+                state,
+                not_before,
+                never_begun,
+                failure.map(|f| f.class),
+                failure.map(|f| f.message.clone()),
+            ],
+        )
+        .await
+        .map(|_| ())
+}
+
+/// Ends a live lease of a locked job from the cloud's side and raises the fence: what its worker still sends is refused.
+pub(in crate::store) async fn end_and_put_back(
+    session: &mut Session,
+    lease: &LeaseRow,
+    outcome: Outcome,
+    now: UnixMillis,
+) -> Result<LeaseRow> {
+    end_lease(session, lease, outcome, None, now).await?;
+    put_back(session, lease, None, UnixMillis(0)).await?;
+    session.run("UPDATE tasks SET fence = fence + 1 WHERE id = $1", args![lease.task_id]).await?;
+    Ok(lease.clone().ended(outcome, now))
+}
+
+/// Ends those of these leases that are live; see `Store::release_leases`.
+pub(in crate::store) async fn release(
+    session: &mut Session,
+    leases: &[LeaseId],
+    outcome: Outcome,
+    now: UnixMillis,
+) -> Result<Vec<LeaseRow>> {
+    let sql = "SELECT * FROM leases WHERE id = $1 AND ended_at IS NULL";
+    let mut jobs = BTreeSet::new();
+    for lease in leases {
+        let found: Option<JobOf> = session.optional(sql, args![lease]).await?;
+        jobs.extend(found.map(|JobOf(job)| job));
+    }
+    for job in jobs {
+        session.lock_job(job).await?;
+    }
+    let mut released = Vec::new();
+    for lease in leases {
+        let live: Option<LeaseRow> = session.optional(sql, args![lease]).await?;
+        if let Some(row) = live {
+            released.push(end_and_put_back(session, &row, outcome, now).await?);
+        }
+    }
+    Ok(released)
+}
+
+/// The worker's failures since its last good attempt, after this one.
+pub(super) async fn count_failure(
+    session: &mut Session,
+    lease: &LeaseRow,
+    fault: Option<bool>,
+) -> Result<u32> {
+    let sql = match fault {
+        Some(true) => "UPDATE workers SET failures_in_row = failures_in_row + 1 WHERE id = $1",
+        Some(false) => "UPDATE workers SET failures_in_row = 0 WHERE id = $1",
+        None => "",
+    };
+    if fault.is_some() {
+        session.run(sql, args![lease.worker_id]).await?;
+    }
+    let sql = "SELECT failures_in_row AS number FROM workers WHERE id = $1";
+    let count: Number = session.one(sql, args![lease.worker_id]).await?;
+    Ok(u32::try_from(count.number).unwrap_or(u32::MAX))
+}
+
+pub(in crate::store) async fn live_of_worker(
+    session: &mut Session,
+    worker: WorkerId,
+) -> Result<Vec<LeaseRow>> {
+    let sql = "SELECT * FROM leases WHERE worker_id = $1 AND ended_at IS NULL ORDER BY id";
+    session.all(sql, args![worker]).await
+}
+
+pub(in crate::store) async fn live_of_job(session: &mut Session, job: JobId) -> Result<Vec<LeaseRow>> {
+    let sql = "SELECT * FROM leases WHERE job_id = $1 AND ended_at IS NULL ORDER BY id";
+    session.all(sql, args![job]).await
+}

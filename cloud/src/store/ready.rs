@@ -1,0 +1,177 @@
+//! What could be handed out now, with all that placement looks at.
+//!
+//! Asked at every turn of the dispatcher: it walks jobs in their order by an index and reads a bounded number of tasks of
+//! each, so it costs the same whether a job has ten tasks or ten thousand.
+
+use std::collections::BTreeMap;
+
+use pictor_actors::ids::{AccountId, JobId, TaskId, WorkerId};
+use pictor_actors::protocol::assignment::RenderEngine;
+use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::job::FrameSet;
+
+use super::sql::{Number, Session, args, row};
+use super::{JobRow, Result, Store, TaskRow};
+
+/// A task that could be handed out now, with what placement looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyTask {
+    /// The task.
+    pub task: TaskId,
+    /// Its job.
+    pub job: JobId,
+    /// The job's account.
+    pub account: AccountId,
+    /// The job's priority.
+    pub priority: u8,
+    /// The job's age.
+    pub job_created_at: UnixMillis,
+    /// Engine the job needs.
+    pub engine: Option<RenderEngine>,
+    /// Frames not stored yet, ascending; never empty.
+    pub frames_left: Vec<i32>,
+    /// To be expected by the grant.
+    pub fence: u64,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Workers on which an attempt of it failed, ascending.
+    pub failed_on: Vec<WorkerId>,
+    /// Live leases of the account, for fairness.
+    pub running_of_account: u32,
+}
+
+row! {
+    /// A worker on which an attempt of a task failed.
+    pub struct FailedOn {
+        /// The task.
+        pub task_id: TaskId,
+        /// The worker.
+        pub worker_id: WorkerId,
+    }
+}
+
+row! {
+    /// A stored frame of a task.
+    pub struct DoneFrame {
+        /// The task.
+        pub task_id: TaskId,
+        /// Its number.
+        pub frame: i32,
+    }
+}
+
+impl Store {
+    /// Tasks that could be handed out now: of ready and running jobs by priority and age, at most `per_job` of each
+    /// job and `limit` in all.
+    pub async fn ready_tasks(&self, now: UnixMillis, per_job: u32, limit: u32) -> Result<Vec<ReadyTask>> {
+        let mut session = self.reader().await?;
+        let jobs: Vec<JobRow> = session
+            .all(
+                "SELECT * FROM jobs WHERE state IN ('ready', 'running')
+                   AND EXISTS (SELECT tasks.id FROM tasks WHERE tasks.job_id = jobs.id AND tasks.state = 'pending'
+                               AND tasks.lease_id IS NULL AND tasks.not_before <= $1)
+                 ORDER BY priority DESC, created_at, id LIMIT $2",
+                args![now, limit],
+            )
+            .await?;
+        let mut ready = Vec::new();
+        let mut running = BTreeMap::new();
+        for job in jobs {
+            let room = limit as usize - ready.len();
+            if room == 0 {
+                break;
+            }
+            let of_account = match running.get(&job.account_id) {
+                Some(count) => *count,
+                None => in_hand(&mut session, job.account_id).await?,
+            };
+            running.insert(job.account_id, of_account);
+            let tasks = of_job(&mut session, &job, now, (per_job as usize).min(room)).await?;
+            ready.extend(tasks.into_iter().map(|task| ReadyTask { running_of_account: of_account, ..task }));
+        }
+        Ok(ready)
+    }
+}
+
+async fn in_hand(session: &mut Session, account: AccountId) -> Result<u32> {
+    let sql = "SELECT COUNT(*) AS number FROM tasks WHERE account_id = $1 AND lease_id IS NOT NULL";
+    let count: Number = session.one(sql, args![account]).await?;
+    Ok(u32::try_from(count.number).unwrap_or(u32::MAX))
+}
+
+async fn of_job(
+    session: &mut Session,
+    job: &JobRow,
+    now: UnixMillis,
+    limit: usize,
+) -> Result<Vec<ReadyTask>> {
+    let tasks: Vec<TaskRow> = session
+        .all(
+            "SELECT * FROM tasks WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL AND not_before <= $2
+             ORDER BY id LIMIT $3",
+            args![job.id, now, limit],
+        )
+        .await?;
+    let mut failed: BTreeMap<TaskId, Vec<WorkerId>> = BTreeMap::new();
+    if tasks.iter().any(|task| task.attempts > 0) {
+        let found: Vec<FailedOn> = session
+            .all(
+                "SELECT DISTINCT leases.task_id, leases.worker_id FROM leases JOIN tasks ON tasks.id = leases.task_id
+                 WHERE leases.job_id = $1 AND leases.failure_class IS NOT NULL AND tasks.state = 'pending'
+                   AND leases.ended_at > COALESCE(tasks.retried_at, 0)
+                 ORDER BY leases.task_id, leases.worker_id",
+                args![job.id],
+            )
+            .await?;
+        for one in found {
+            failed.entry(one.task_id).or_default().push(one.worker_id);
+        }
+    }
+    let mut done: BTreeMap<TaskId, Vec<i32>> = BTreeMap::new();
+    if tasks.iter().any(|task| task.frames_done > 0) {
+        let found: Vec<DoneFrame> = session
+            .all(
+                "SELECT frames.task_id, frames.frame FROM tasks JOIN frames ON frames.task_id = tasks.id
+                 WHERE tasks.job_id = $1 AND tasks.state = 'pending' AND tasks.lease_id IS NULL
+                   AND tasks.frames_done > 0",
+                args![job.id],
+            )
+            .await?;
+        for one in found {
+            done.entry(one.task_id).or_default().push(one.frame);
+        }
+    }
+    let described = tasks.into_iter().filter_map(|task| {
+        let failed_on = failed.remove(&task.id).unwrap_or_default();
+        describe(job, &task, failed_on, &done.remove(&task.id).unwrap_or_default())
+    });
+    Ok(described.collect())
+}
+
+/// Nothing for a task whose frames cannot be read: it would fail on every worker.
+fn describe(job: &JobRow, task: &TaskRow, failed_on: Vec<WorkerId>, done: &[i32]) -> Option<ReadyTask> {
+    let frames: FrameSet = match task.frames.parse() {
+        Ok(frames) => frames,
+        Err(error) => {
+            tracing::error!(task = %task.id, %error, "the frames of a task cannot be read");
+            return None;
+        }
+    };
+    let frames_left: Vec<i32> = frames.iter().filter(|frame| !done.contains(frame)).collect();
+    if frames_left.is_empty() {
+        return None;
+    }
+    Some(ReadyTask {
+        task: task.id,
+        job: job.id,
+        account: job.account_id,
+        priority: job.priority,
+        job_created_at: job.created_at,
+        engine: job.engine,
+        frames_left,
+        fence: task.fence,
+        attempts: task.attempts,
+        failed_on,
+        running_of_account: 0,
+    })
+}

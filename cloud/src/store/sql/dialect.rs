@@ -1,0 +1,143 @@
+//! All that SQLite and PostgreSQL do not share, in one place: how a write begins, what locks a job, what the error
+//! codes mean. The SQL of every function is one text for both.
+
+use sqlx::database::HasStatementCache;
+use sqlx::error::DatabaseError;
+use sqlx::{AssertSqlSafe, Database, Encode, Executor, IntoArguments, Postgres, Sqlite, Type, query::Query};
+
+use super::row::{Row, Value};
+
+/// A database that the store runs on.
+pub trait Dialect: Database + HasStatementCache {
+    /// Begins a transaction that will write. SQLite must take the write lock at once: a plain `BEGIN` that reads first
+    /// fails with BUSY_SNAPSHOT as soon as there is a second writer, and no time-out helps.
+    const BEGIN_WRITE: &'static str;
+    /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its leases
+    /// takes turns. Nothing on SQLite: there is one writer anyway.
+    const LOCK_JOB: Option<&'static str>;
+
+    /// A row of an answer.
+    fn row(row: Self::Row) -> Row;
+
+    /// How many rows a statement changed.
+    fn changed(result: &Self::QueryResult) -> u64;
+
+    /// Whether an error that the database reports for a commit means that it was certainly not kept.
+    fn is_surely_undone(error: &dyn DatabaseError) -> bool;
+}
+
+impl Dialect for Sqlite {
+    const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
+    const LOCK_JOB: Option<&'static str> = None;
+
+    fn row(row: Self::Row) -> Row {
+        Row::Lite(row)
+    }
+
+    fn changed(result: &Self::QueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    /// BUSY and FULL are found before anything of the commit is readable; an I/O error may strike in the middle.
+    fn is_surely_undone(error: &dyn DatabaseError) -> bool {
+        let primary = error.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        matches!(primary, Some(5 | 13 | 19))
+    }
+}
+
+impl Dialect for Postgres {
+    const BEGIN_WRITE: &'static str = "BEGIN";
+    const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
+
+    fn row(row: Self::Row) -> Row {
+        Row::Post(row)
+    }
+
+    fn changed(result: &Self::QueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    /// An error that the server reports for a commit is a rollback, unless the server itself is going down.
+    fn is_surely_undone(error: &dyn DatabaseError) -> bool {
+        !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+    }
+}
+
+/// Text of a statement: written down, or put together from written-down pieces.
+#[derive(Debug, Clone)]
+pub enum Sql {
+    /// Written down.
+    Text(&'static str),
+    /// Put together; values are bound, never pasted in.
+    Built(String),
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self::Built(text)
+    }
+}
+
+/// Runs a statement and gives its rows. The bounds of sqlx stand here and nowhere else.
+pub async fn fetch<D: Dialect>(
+    connection: &mut D::Connection,
+    sql: Sql,
+    values: Vec<Value>,
+) -> Result<Vec<Row>, sqlx::Error>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    D::Arguments: IntoArguments<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<String>: Encode<'q, D> + Type<D>,
+{
+    let rows = query::<D>(sql, values)?.fetch_all(connection).await?;
+    Ok(rows.into_iter().map(D::row).collect())
+}
+
+/// Runs a statement and gives how many rows it changed.
+pub async fn execute<D: Dialect>(
+    connection: &mut D::Connection,
+    sql: Sql,
+    values: Vec<Value>,
+) -> Result<u64, sqlx::Error>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    D::Arguments: IntoArguments<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<String>: Encode<'q, D> + Type<D>,
+{
+    let result = query::<D>(sql, values)?.execute(connection).await?;
+    Ok(D::changed(&result))
+}
+
+fn query<D: Dialect>(
+    sql: Sql,
+    values: Vec<Value>,
+) -> Result<Query<'static, D, <D as Database>::Arguments>, sqlx::Error>
+where
+    D::Arguments: IntoArguments<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<String>: Encode<'q, D> + Type<D>,
+{
+    use sqlx::Arguments as _;
+
+    let mut arguments = <D as Database>::Arguments::default();
+    for value in values {
+        match value {
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(match sql {
+        Sql::Text(text) => sqlx::query_with(text, arguments),
+        // Built texts differ by how many values they name: caching each would fill the statement cache.
+        Sql::Built(text) => sqlx::query_with(AssertSqlSafe(text), arguments).persistent(false),
+    })
+}

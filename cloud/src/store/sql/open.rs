@@ -1,0 +1,198 @@
+//! Opens a database, brings its schema up to this program's, and reads back the settings that safety rests on.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Pool, Postgres, Row as _, Sqlite};
+
+use super::session::{Session, not_done};
+use super::writer::{Writer, alone};
+use crate::config::DatabaseConfig;
+use crate::store::error::{Result, StoreError};
+
+static LITE_SCHEMA: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POST_SCHEMA: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// A reader or writer waits this long for its turn before it is told that the database is not available.
+const WAIT: Duration = Duration::from_secs(10);
+/// A statement that runs longer is ended by PostgreSQL: no query of ours should take a tenth of it.
+const STATEMENT_MS: &str = "30000";
+
+/// Why a database cannot be used by this program.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// A newer program was here.
+    #[error(
+        "this database has schema {0}, which this version of pictor-cloud does not know: \
+         it was used by a newer version; install that version or restore a backup made before the update"
+    )]
+    Newer(i64),
+    /// A migration that was applied is not the one this program holds.
+    #[error("migration {0} was applied with another text than this version of pictor-cloud holds")]
+    Changed(i64),
+    /// A setting was not kept.
+    #[error("the database does not keep {setting} = {wanted} (it says {found:?})")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What safety rests on.
+        wanted: &'static str,
+        /// What it says.
+        found: String,
+    },
+    /// Neither SQLite nor PostgreSQL.
+    #[error("database.url must begin with sqlite:// or postgres://")]
+    Address,
+}
+
+/// The database behind a store.
+pub enum Engine {
+    /// SQLite: readers, and one writer.
+    Lite {
+        /// Only read.
+        readers: Pool<Sqlite>,
+        /// Its one connection writes.
+        writer: Writer,
+    },
+    /// PostgreSQL.
+    Post {
+        /// Reads and writes.
+        pool: Pool<Postgres>,
+    },
+}
+
+impl Engine {
+    /// Opens what the address names.
+    pub async fn open(config: &DatabaseConfig) -> Result<Self> {
+        let url = config.url.expose();
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            open_lite(Path::new(path), config.connections).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_post(url, config.connections).await
+        } else {
+            Err(unusable(SchemaError::Address))
+        }
+    }
+
+    /// A connection for reading.
+    pub async fn reader(&self) -> Result<Session> {
+        match self {
+            Self::Lite { readers, .. } => readers.acquire().await.map(Session::Lite),
+            Self::Post { pool } => pool.acquire().await.map(Session::Post),
+        }
+        .map_err(not_done)
+    }
+
+    /// The one way to write: `work` runs in a transaction that is kept if it succeeds.
+    pub async fn begin_write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
+    {
+        match self {
+            Self::Lite { writer, .. } => writer.write(work).await,
+            Self::Post { .. } => alone(self.reader().await?, work).await,
+        }
+    }
+
+    /// Waits for writes under way and closes all connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Lite { readers, writer } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            Self::Post { pool } => pool.close().await,
+        }
+    }
+}
+
+async fn open_lite(path: &Path, readers: u32) -> Result<Engine> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What a worker or a person is told is done must survive a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(WAIT)
+        // After a large transaction the log shrinks again.
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(256);
+    let writers = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await
+        .map_err(not_done)?;
+    LITE_SCHEMA.run(&writers).await.map_err(schema_error)?;
+    read_back_lite(&writers).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(readers.clamp(1, 64))
+        .acquire_timeout(WAIT)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(not_done)?;
+    Ok(Engine::Lite { readers, writer: Writer::start(writers) })
+}
+
+async fn read_back_lite(pool: &Pool<Sqlite>) -> Result<()> {
+    let setting = |name: &'static str, wanted: &'static str, found: String| {
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(unusable(SchemaError::Setting { setting: name, wanted, found }))
+        }
+    };
+    let row = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await.map_err(not_done)?;
+    setting("journal_mode", "wal", row.try_get(0).map_err(not_done)?)?;
+    let row = sqlx::query("PRAGMA synchronous").fetch_one(pool).await.map_err(not_done)?;
+    setting("synchronous", "2", row.try_get::<i64, _>(0).map_err(not_done)?.to_string())?;
+    let row = sqlx::query("PRAGMA foreign_keys").fetch_one(pool).await.map_err(not_done)?;
+    setting("foreign_keys", "1", row.try_get::<i64, _>(0).map_err(not_done)?.to_string())
+}
+
+async fn open_post(url: &str, connections: u32) -> Result<Engine> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(not_done)?
+        .application_name("pictor-cloud")
+        .statement_cache_capacity(256)
+        .options([
+            ("synchronous_commit", "on"),
+            ("statement_timeout", STATEMENT_MS),
+            ("lock_timeout", "10000"),
+            ("idle_in_transaction_session_timeout", "60000"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections.clamp(2, 256))
+        .acquire_timeout(WAIT)
+        .connect_with(options)
+        .await
+        .map_err(not_done)?;
+    POST_SCHEMA.run(&pool).await.map_err(schema_error)?;
+    let row = sqlx::query("SHOW synchronous_commit").fetch_one(&pool).await.map_err(not_done)?;
+    let found: String = row.try_get(0).map_err(not_done)?;
+    if found != "on" {
+        return Err(unusable(SchemaError::Setting { setting: "synchronous_commit", wanted: "on", found }));
+    }
+    Ok(Engine::Post { pool })
+}
+
+fn schema_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => unusable(SchemaError::Newer(version)),
+        MigrateError::VersionMismatch(version) => unusable(SchemaError::Changed(version)),
+        error => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+fn unusable(error: SchemaError) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
