@@ -22,7 +22,7 @@ use super::jobs::{FrameStored, GetJobLive, JobChanged};
 use super::ports::WorkDoors;
 use super::wiring::{Nodes, Timing};
 use super::worker_live::WorkerLive;
-use super::worker_node::{Adopt, GetSamples, LinkGone, Remove, Said, SetPause};
+use super::worker_node::{Adopt, GetSamples, KeyChanged, LinkGone, Remove, Said, SetPause};
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::secrets::new_secret;
@@ -200,7 +200,15 @@ impl Farm {
         }
     }
 
-    /// A worker's row was written (enrolled, renamed, refused at enrolment): its owner's pages look again.
+    /// A machine was enrolled as this worker: whoever is connected with the key before is let go.
+    pub fn worker_enrolled(&self, account: AccountId, worker: WorkerId) {
+        if let Some(node) = self.nodes.get(worker) {
+            let _ = node.try_send(KeyChanged); // lost: its bearer is dead already
+        }
+        self.worker_changed(account, worker);
+    }
+
+    /// A worker's row was written (renamed, renamed, refused at enrolment): its owner's pages look again.
     pub fn worker_changed(&self, account: AccountId, worker: WorkerId) {
         // Lost: pages show it with the next event.
         let _ = self.broadcast.try_send(Announce { account, event: LiveEvent::WorkerChanged(worker) });

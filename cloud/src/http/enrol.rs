@@ -33,17 +33,34 @@ pub async fn enrol(
     let token = hash_secret(&request.token);
     let done = state.store.enrol(&token, request.worker, &request.public_key, &hostname, state.wall()).await;
     match done {
-        Ok(row) => {
-            tracing::info!(worker = %row.id, hostname, "worker enrolled");
-            state.farm.worker_changed(row.account_id, row.id);
-            Ok(web::Json(EnrolAnswer { worker: row.id, name: row.name }))
-        }
+        Ok(row) => Ok(web::Json(enrolled(&state, row, &hostname).await)),
         Err(error) => {
             let refused = refused(error);
-            tracing::info!(worker = %request.worker, hostname, code = refused.code().code(), "enrolment refused");
-            announce(&state, request.worker).await;
+            note(&state, request.worker, &refused, &hostname).await;
             Err(refused)
         }
+    }
+}
+
+async fn enrolled(state: &AppState, row: WorkerRow, hostname: &str) -> EnrolAnswer {
+    tracing::info!(worker = %row.id, hostname, "worker enrolled");
+    if let Err(error) = state.store.clear_enrolment_problem(row.id).await {
+        tracing::warn!(worker = %row.id, %error, "an older enrolment problem stays on the worker's page");
+    }
+    state.farm.worker_enrolled(row.account_id, row.id);
+    EnrolAnswer { worker: row.id, name: row.name }
+}
+
+/// Keeps what happened at the machine and has the owner's open pages look again.
+async fn note(state: &AppState, worker: WorkerId, refused: &Error, hostname: &str) {
+    let code = refused.code().code();
+    tracing::info!(%worker, hostname, code, "enrolment refused");
+    let noted = state.store.note_enrolment_problem(worker, code, hostname, state.wall()).await;
+    if !noted.is_ok_and(|noted| noted) {
+        return; // no worker of ours: there is no page to show it on
+    }
+    if let Ok(row) = state.store.worker(worker).await {
+        state.farm.worker_changed(row.account_id, row.id);
     }
 }
 
@@ -62,13 +79,6 @@ fn printable(hostname: &str) -> String {
     let shown: String = hostname.chars().filter(|c| !c.is_control()).take(HOSTNAME_CHARS_MAX).collect();
     let shown = shown.trim();
     if shown.is_empty() { "unnamed machine".to_owned() } else { shown.to_owned() }
-}
-
-/// The owner's open pages look again.
-async fn announce(state: &AppState, worker: WorkerId) {
-    if let Ok(WorkerRow { id, account_id, removed_at: None, .. }) = state.store.worker(worker).await {
-        state.farm.worker_changed(account_id, id);
-    }
 }
 
 fn refused(error: EnrolError) -> Error {

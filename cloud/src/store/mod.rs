@@ -39,7 +39,8 @@ pub use sql::SchemaError;
 pub use tasks::{NewTaskRow, TaskRow};
 pub use uploads::{BlobRow, NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
-    EnrolError, HeartbeatRow, NewWorkerRow, OpenedLink, WorkerMinuteRow, WorkerRow, WorkerSort,
+    EnrolError, EnrolmentProblemRow, HeartbeatRow, NewWorkerRow, OpenedLink, WorkerMinuteRow, WorkerRow,
+    WorkerSort,
 };
 
 use crate::config::DatabaseConfig;

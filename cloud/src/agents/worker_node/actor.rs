@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use actix::prelude::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle};
+use actix::prelude::{Actor, AsyncContext, Context, SpawnHandle};
 use pictor_actors::ids::{AccountId, JobId, LinkId, WorkerId};
 use pictor_actors::now::{Mono, Now};
 use pictor_actors::protocol::{
@@ -16,11 +16,8 @@ use pictor_cloud_domain::liveness::Liveness;
 use pictor_cloud_domain::worker::Standing;
 use tokio::sync::mpsc;
 
-use super::holdings::{Holdings, Stage};
-use super::messages::{
-    Adopt, Adopted, EndLease, GetSamples, LinkGone, OfferLease, Remove, ReportNow, Rest, Said, SayBye,
-    SetPause, TakeBack,
-};
+use super::holdings::Holdings;
+use super::messages::{Adopt, Adopted};
 use super::readings::Readings;
 use crate::agents::jobs::AttemptSaid;
 use crate::agents::wiring::{LinkCount, Wiring};
@@ -31,8 +28,6 @@ use crate::store::WorkerRow;
 const RETIRE_AFTER: Millis = Millis::from_secs(15 * 60);
 /// A second machine that runs under the same key shall not throw the first out each second.
 const REPLACED_WAITS: Millis = Millis::from_secs(60);
-/// Workers come back so soon after the cloud went.
-const BYE_RETRY: Millis = Millis(2_000);
 
 /// The actor of one worker.
 pub struct WorkerNode {
@@ -99,7 +94,7 @@ impl WorkerNode {
         }
     }
 
-    fn adopt(&mut self, adopt: Adopt, context: &mut Context<Self>) -> Result<Adopted, Refusal> {
+    pub(super) fn adopt(&mut self, adopt: Adopt, context: &mut Context<Self>) -> Result<Adopted, Refusal> {
         let (row, now) = (adopt.opened.row, self.wiring.now());
         if row.link_number < self.link_number {
             return Err(replaced());
@@ -205,7 +200,7 @@ impl WorkerNode {
     }
 
     /// Keeps one timer, on the earliest deadline; one that fires early finds nothing to do.
-    fn arm(&mut self, context: &mut Context<Self>) {
+    pub(super) fn arm(&mut self, context: &mut Context<Self>) {
         let now = self.wiring.now();
         let Some(at) = self.next_deadline(now) else { return };
         if let Some((armed, handle)) = self.timer {
@@ -222,7 +217,7 @@ impl WorkerNode {
         self.timer = Some((at, handle));
     }
 
-    fn lose_link(&mut self) {
+    pub(super) fn lose_link(&mut self) {
         self.link = None;
         self.retire_at = self.wiring.now().mono.plus(RETIRE_AFTER);
     }
@@ -245,137 +240,5 @@ impl Actor for WorkerNode {
     fn started(&mut self, context: &mut Context<Self>) {
         self.report(self.wiring.now());
         self.arm(context);
-    }
-}
-
-impl Handler<Adopt> for WorkerNode {
-    type Result = Result<Adopted, Refusal>;
-
-    fn handle(&mut self, adopt: Adopt, context: &mut Context<Self>) -> Self::Result {
-        let adopted = self.adopt(adopt, context);
-        self.arm(context);
-        adopted
-    }
-}
-
-impl Handler<Said> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, message: Said, context: &mut Context<Self>) {
-        if self.link.as_ref().is_some_and(|link| link.id == message.link) {
-            self.hear(message.said, context);
-            self.arm(context);
-        }
-    }
-}
-
-impl Handler<LinkGone> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, LinkGone(link): LinkGone, context: &mut Context<Self>) {
-        self.forget_link(link, context);
-        // The actor may have dropped it already, because the worker did not take its messages.
-        if self.link.as_ref().is_none_or(|own| own.id == link) {
-            self.lose_link();
-            self.report(self.wiring.now());
-            self.arm(context);
-        }
-    }
-}
-
-impl Handler<OfferLease> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, message: OfferLease, context: &mut Context<Self>) {
-        let (now, lease) = (self.wiring.now(), message.offer.lease);
-        self.offers_seen = message.number;
-        self.holdings.offer(&message.offer, now.mono);
-        if !self.say(ToWorker::Offer(message.offer)) {
-            self.holdings.remove(lease.lease);
-            self.release(vec![lease.lease], Outcome::NotAnswered, context);
-        }
-        self.report(now);
-        self.arm(context);
-    }
-}
-
-impl Handler<TakeBack> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, TakeBack(cancel): TakeBack, _context: &mut Context<Self>) {
-        self.holdings.remove(cancel.lease.lease);
-        self.cancel(cancel.lease, cancel.reason);
-        self.report(self.wiring.now());
-    }
-}
-
-impl Handler<EndLease> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, EndLease(lease): EndLease, _context: &mut Context<Self>) {
-        if self.holdings.remove(lease).is_some_and(|held| held.stage != Stage::Delivering) {
-            self.report(self.wiring.now());
-        }
-    }
-}
-
-impl Handler<Rest> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, rest: Rest, _context: &mut Context<Self>) {
-        let Rest { until, reason } = rest;
-        self.standing.rest = Some(pictor_cloud_domain::worker::Rest { until, reason });
-        self.report(self.wiring.now());
-    }
-}
-
-impl Handler<SetPause> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, SetPause(pause): SetPause, context: &mut Context<Self>) {
-        self.pause = pause.clone();
-        self.say(ToWorker::SetPause { pause });
-        self.report(self.wiring.now());
-        self.arm(context);
-    }
-}
-
-impl Handler<Remove> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, _remove: Remove, context: &mut Context<Self>) {
-        self.say(ToWorker::Refused(Refusal {
-            code: RefusalCode::UnknownWorker,
-            message: "the owner removed this worker".to_owned(),
-            retry: Retry::Never,
-        }));
-        self.retire();
-        context.stop();
-    }
-}
-
-impl Handler<SayBye> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, _bye: SayBye, _context: &mut Context<Self>) {
-        let reason = "the cloud stops; leases stay valid".to_owned();
-        self.say(ToWorker::Bye { reason, retry_after_ms: BYE_RETRY.0 });
-        self.link = None;
-    }
-}
-
-impl Handler<ReportNow> for WorkerNode {
-    type Result = ();
-
-    fn handle(&mut self, _now: ReportNow, _context: &mut Context<Self>) {
-        self.report(self.wiring.now());
-    }
-}
-
-impl Handler<GetSamples> for WorkerNode {
-    type Result = Vec<MetricSample>;
-
-    fn handle(&mut self, _get: GetSamples, _context: &mut Context<Self>) -> Vec<MetricSample> {
-        self.readings.recent()
     }
 }

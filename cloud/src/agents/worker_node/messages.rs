@@ -88,6 +88,11 @@ pub struct SetPause(pub Option<Pause>);
 #[rtype(result = "()")]
 pub struct Remove;
 
+/// A machine was enrolled anew as this worker: the connection with the key before is over.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct KeyChanged;
+
 /// The cloud stops: say good-bye to the worker; its leases stay.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -8,6 +8,7 @@
 
 mod actor;
 mod effects;
+mod handlers;
 mod hearing;
 mod holdings;
 pub mod messages;

@@ -1,5 +1,6 @@
 //! Workers: machines of providers, how they are enrolled and whether they are connected.
 
+mod enrolment_problems;
 mod enrolments;
 mod links;
 mod minutes;
@@ -11,6 +12,7 @@ use pictor_actors::units::UnixMillis;
 
 use super::sql::row;
 
+pub use enrolment_problems::EnrolmentProblemRow;
 pub use enrolments::EnrolError;
 pub use links::{HeartbeatRow, OpenedLink};
 pub use minutes::WorkerMinuteRow;
