@@ -32,6 +32,8 @@ pub fn run(root: &Path) -> Result<()> {
 /// Licences, bans and sources always; advisories from the snapshot beside the checkout, else from the network.
 fn deny(root: &Path) -> Result<()> {
     shell::say("licences, bans, sources");
+    // Offline from here on; the graph names crates of systems that are not built here.
+    shell::run("cargo", &["fetch", "--locked", "--quiet"])?;
     shell::run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])?;
     shell::say("advisories");
     let Some(snapshot) = advisory_snapshot(root)? else {
@@ -44,7 +46,7 @@ fn deny(root: &Path) -> Result<()> {
     let config = folder.join("deny.toml");
     std::fs::write(&config, text.replace("[advisories]", &line)).context("cannot write a configuration")?;
     let config = config.to_string_lossy();
-    shell::run("cargo-deny", &["--offline", "check", "--config", &config, "advisories"])
+    shell::run("cargo-deny", &["--offline", "--config", &config, "check", "advisories"])
 }
 
 fn advisory_snapshot(root: &Path) -> Result<Option<PathBuf>> {
