@@ -1,0 +1,127 @@
+//! Does what the session decided, and says what others want said.
+
+use pictor_actors::protocol::{AttemptEnded, AttemptOutcome, Cancel, CancelReason, FromWorker, LeaseRef};
+use pictor_worker_domain::presence;
+use pictor_worker_domain::session::Effect;
+
+use super::actor::{Coordinator, UNSAID_MAX};
+use crate::agents::link::{CloseSocket, OpenSocket, Say, SayHeartbeat};
+use crate::agents::runner::Cancelled;
+use crate::agents::tell;
+use crate::agents::uploader::{CloudDown, CloudUp, LeaseDropped};
+
+/// Ends that are remembered, so that an emptied lease is not ended twice.
+const ENDED_MAX: usize = 4_096;
+
+impl Coordinator {
+    pub(super) fn run_session(&mut self, effect: Effect) {
+        let doors = self.place.doors();
+        match effect {
+            Effect::OpenSocket => {
+                self.line.connection += 1;
+                self.line.is_open = true;
+                tell(&doors.link, OpenSocket { connection: self.line.connection });
+            }
+            Effect::SendHello => {
+                if let Some(hello) = self.hello() {
+                    tell(&doors.link, Say(FromWorker::Hello(Box::new(hello))));
+                }
+            }
+            Effect::SendHeartbeat { seq } => tell(&doors.link, SayHeartbeat(Box::new(self.heartbeat(seq)))),
+            Effect::SendGoodbye => {
+                let reason = self.place.shutdown.reason().map_or_else(String::new, |why| why.to_string());
+                tell(&doors.link, Say(FromWorker::Goodbye { reason }));
+            }
+            Effect::CloseSocket => tell(&doors.link, CloseSocket),
+            Effect::AnnounceUp => {
+                tracing::info!(cloud = %self.place.identity.cloud, "connected");
+                self.line.trouble = None;
+                for message in std::mem::take(&mut self.unsaid) {
+                    tell(&doors.link, Say(message));
+                }
+                tell(&doors.uploader, CloudUp);
+            }
+            Effect::AnnounceDown => {
+                self.place.cloud.set_bearer(None);
+                tell(&doors.uploader, CloudDown);
+            }
+            Effect::Finish => tracing::debug!("the session has ended"),
+        }
+    }
+
+    /// Says it now, or keeps what must not be lost until the cloud is back.
+    pub(super) fn say(&mut self, message: FromWorker) {
+        if let FromWorker::AttemptEnded(ended) = &message {
+            self.ended.insert(ended.lease);
+            if self.ended.len() > ENDED_MAX {
+                self.ended.pop_first();
+            }
+            tracing::info!(lease = %ended.lease.lease, outcome = ?ended.outcome, "attempt ended");
+        }
+        if self.session.is_up() {
+            tell(&self.place.doors().link, Say(message));
+        } else if is_kept(&message) {
+            if self.unsaid.len() >= UNSAID_MAX {
+                self.unsaid.pop_front();
+            }
+            self.unsaid.push_back(message);
+        }
+    }
+
+    /// The cloud takes a lease back: whoever holds it stops, and its frames are wanted by nobody, unless its job is
+    /// only paused.
+    pub(super) fn drop_lease(&mut self, lease: LeaseRef, reason: CancelReason) {
+        tracing::info!(lease = %lease.lease, ?reason, "the cloud takes a lease back");
+        let doors = self.place.doors();
+        for runner in doors.runners.values() {
+            tell(runner, Cancelled(Cancel { lease, reason }));
+        }
+        self.unsaid.retain(|message| !is_end_of(message, lease));
+        match reason {
+            CancelReason::JobPaused => {}
+            CancelReason::JobCancelled | CancelReason::Superseded | CancelReason::NotAnswered => {
+                tell(&doors.uploader, LeaseDropped(lease.lease));
+            }
+        }
+    }
+
+    /// A lease of an earlier run has no slot any more: when its frames are delivered, the rest of its task is free.
+    pub(super) fn lease_emptied(&mut self, lease: LeaseRef) {
+        let is_in_hand = self.slots.values().any(|report| report.held.contains(&lease));
+        if !is_in_hand && !self.ended.remove(&lease) {
+            self.say(FromWorker::AttemptEnded(AttemptEnded { lease, outcome: AttemptOutcome::Stopped }));
+        }
+    }
+
+    /// Whether the disk's state has crossed a line. Between the lines nothing changes, so that it does not flap.
+    pub(super) fn disk_event(&self) -> Option<presence::Event> {
+        let settings = &self.place.settings;
+        let free_min = settings.disk_free_bytes_min;
+        let free = self.disk_free_bytes.unwrap_or(u64::MAX);
+        let spooled = self.outbox.bytes;
+        if free < free_min || spooled > settings.spool_bytes {
+            return Some(presence::Event::DiskLow);
+        }
+        let is_well_above =
+            free >= free_min.saturating_add(free_min / 4) && spooled <= settings.spool_bytes / 4 * 3;
+        is_well_above.then_some(presence::Event::DiskFine)
+    }
+}
+
+/// What the cloud should learn although it was away when it happened.
+fn is_kept(message: &FromWorker) -> bool {
+    match message {
+        FromWorker::AttemptStarted(_) | FromWorker::Warning(_) | FromWorker::AttemptEnded(_) => true,
+        FromWorker::Hello(_)
+        | FromWorker::Heartbeat(_)
+        | FromWorker::Accept(_)
+        | FromWorker::Decline(_)
+        | FromWorker::FrameProgress(_)
+        | FromWorker::LogLines(_)
+        | FromWorker::Goodbye { .. } => false,
+    }
+}
+
+fn is_end_of(message: &FromWorker, lease: LeaseRef) -> bool {
+    matches!(message, FromWorker::AttemptEnded(ended) if ended.lease == lease)
+}

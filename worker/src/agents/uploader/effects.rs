@@ -1,0 +1,133 @@
+//! Does what the outbox decided: uploads, deletions.
+
+use std::io;
+
+use actix::fut::{ActorFutureExt, WrapFuture};
+use actix::prelude::{AsyncContext, Context};
+use pictor_actors::protocol::upload::FrameReceipt;
+use pictor_worker_domain::outbox::{Effect, Ended, Key};
+
+use super::actor::Uploader;
+use super::messages::UploadEnded;
+use crate::agents::coordinator::LeaseEmptied;
+use crate::agents::tell;
+use crate::cloud::{CallError, Cloud, FrameUpload, Problem};
+use crate::spool::{Manifest, Spool};
+
+/// Status of a frame that nobody wants any more.
+const SUPERSEDED: u16 = 409;
+/// Status of bytes that are not what the headers say.
+const NOT_AS_SAID: u16 = 422;
+/// Its code.
+const HASH_MISMATCH: &str = "hash_mismatch";
+/// The code of a lease that was given to another.
+const LEASE_SUPERSEDED: &str = "lease_superseded";
+
+impl Uploader {
+    pub(super) fn run(&mut self, effect: Effect, context: &mut Context<Self>) {
+        match effect {
+            Effect::Upload(key) => self.upload(key, context),
+            Effect::Abort(key) => {
+                if let Some(upload) = self.uploads.remove(&key) {
+                    context.cancel_future(upload);
+                }
+            }
+            Effect::Delete(key) => self.on_disk(move |spool| spool.remove(key)),
+            Effect::Discard(key) => {
+                tracing::info!(lease = %key.lease, frame = key.frame, "nobody wants this frame: set aside");
+                self.on_disk(move |spool| spool.discard(key));
+            }
+            Effect::LeaseEmptied(lease) => {
+                tell(&self.place.doors().coordinator, LeaseEmptied(lease));
+            }
+        }
+    }
+
+    fn upload(&mut self, key: Key, context: &mut Context<Self>) {
+        let (spool, cloud) = (self.place.spool.clone(), std::sync::Arc::clone(&self.place.cloud));
+        let uploading = async move { upload(&spool, &cloud, key).await };
+        let handle = context.spawn(
+            uploading
+                .into_actor(self)
+                .map(move |ended, _, context| context.notify(UploadEnded { key, ended })),
+        );
+        self.uploads.insert(key, handle);
+    }
+
+    /// An entry that cannot be taken away comes back at the next start and is sent again: the cloud says *already
+    /// there*, so that only costs an upload.
+    fn on_disk(&self, change: impl FnOnce(&Spool) -> io::Result<()> + Send + 'static) {
+        let spool = self.place.spool.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = change(&spool) {
+                tracing::warn!(%error, "a frame stays in the spool");
+            }
+        });
+    }
+}
+
+async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
+    let reader = spool.clone();
+    let read = tokio::task::spawn_blocking(move || reader.manifest(key)).await;
+    let manifest = match read {
+        Ok(Ok(manifest)) => manifest,
+        Ok(Err(error)) => {
+            tracing::error!(lease = %key.lease, frame = key.frame, %error, "a frame in the spool is lost");
+            return Ended::Unreadable { text: error.to_string() };
+        }
+        Err(error) => return unavailable(&error.to_string(), None),
+    };
+    let path = spool.frame_path(key);
+    let sent = cloud
+        .put_frame(FrameUpload {
+            lease: key.lease,
+            fence: manifest.entry().lease.fence,
+            frame: key.frame,
+            hash: manifest.hash(),
+            size: manifest.size(),
+            render_ms: manifest.render_ms(),
+            media_type: manifest.media_type(),
+            path: &path,
+        })
+        .await;
+    match sent {
+        Ok(receipt) => checked(&receipt, &manifest, key),
+        Err(CallError::Away { why, retry_after }) => unavailable(&why, retry_after),
+        Err(CallError::Problem(problem)) => refused(problem, spool, manifest).await,
+    }
+}
+
+/// A receipt for other bytes is none, with one exception that the protocol makes: the first frame wins, so a frame that
+/// another attempt delivered before is as good.
+fn checked(receipt: &FrameReceipt, manifest: &Manifest, key: Key) -> Ended {
+    if receipt.frame != key.frame {
+        return unavailable("the cloud's receipt is for another frame", None);
+    }
+    if (receipt.hash, receipt.size) != (manifest.hash(), manifest.size()) {
+        tracing::info!(lease = %key.lease, frame = key.frame, "the cloud has this frame from somebody else");
+    }
+    Ended::Delivered
+}
+
+async fn refused(problem: Problem, spool: &Spool, manifest: Manifest) -> Ended {
+    let is_superseded = problem.code == LEASE_SUPERSEDED || problem.code.is_empty();
+    if problem.status == SUPERSEDED && is_superseded {
+        return Ended::Superseded;
+    }
+    if problem.status == NOT_AS_SAID && problem.code == HASH_MISMATCH {
+        let spool = spool.clone();
+        let is_intact = tokio::task::spawn_blocking(move || spool.is_intact(&manifest)).await.unwrap_or(true);
+        if !is_intact {
+            return Ended::Unreadable { text: "its bytes have changed on this disk".to_owned() };
+        }
+        return unavailable("the bytes were damaged on their way", None);
+    }
+    let words = if problem.detail.is_empty() { problem.code } else { problem.detail };
+    tracing::warn!(status = problem.status, %words, "the cloud refuses a frame: it is kept");
+    Ended::Refused { text: format!("{words} ({})", problem.status) }
+}
+
+fn unavailable(why: &str, retry_after: Option<pictor_actors::units::Millis>) -> Ended {
+    tracing::debug!(why, "an upload will be tried again");
+    Ended::Unavailable { retry_after, random: crate::random() }
+}

@@ -1,0 +1,112 @@
+//! The calls themselves, one function each.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::TryStreamExt;
+use pictor_actors::ids::{JobId, LeaseId};
+use pictor_actors::protocol::enrolment::{ENROL_PATH, EnrolAnswer, EnrolRequest};
+use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
+use pictor_actors::units::BlobHash;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RANGE};
+use reqwest::{Body, StatusCode};
+use tokio_util::io::ReaderStream;
+
+use super::{CallError, Cloud, away, sent};
+
+/// The manifest of a job with the largest allowed number of files and long paths stays below this.
+const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Piece of a frame that is in memory at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// A frame on its way up.
+#[derive(Debug, Clone)]
+pub struct FrameUpload<'a> {
+    /// Its lease.
+    pub lease: LeaseId,
+    /// The fence under which it was rendered.
+    pub fence: u64,
+    /// The frame.
+    pub frame: i32,
+    /// What its bytes must hash to.
+    pub hash: BlobHash,
+    /// Their number.
+    pub size: u64,
+    /// How long it took.
+    pub render_ms: u64,
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Where it lies.
+    pub path: &'a Path,
+}
+
+/// The bytes of a blob from some place on.
+pub struct BlobBody<S> {
+    /// Where the bytes begin: 0 although more was asked for, if the cloud does not serve ranges.
+    pub from: u64,
+    /// The bytes.
+    pub bytes: S,
+}
+
+impl Cloud {
+    /// Hands in the public key against the one-time token.
+    pub async fn enrol(&self, request: &EnrolRequest) -> Result<EnrolAnswer, CallError> {
+        let response = sent(self.client()?.post(self.url(ENROL_PATH)).json(request)).await?;
+        response.json().await.map_err(|error| away(&error))
+    }
+
+    /// The bytes of a job's input manifest.
+    pub async fn inputs_of(&self, job: JobId) -> Result<Vec<u8>, CallError> {
+        let request = self.client()?.get(self.url(&format!("/api/v1/jobs/{job}/inputs")));
+        let mut response = sent(self.signed(request)?).await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| away(&error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MANIFEST_BYTES_MAX {
+                return Err(CallError::Away {
+                    why: "the manifest is too large".to_owned(),
+                    retry_after: None,
+                });
+            }
+        }
+        Ok(body)
+    }
+
+    /// The bytes of a blob, from `from` on.
+    pub async fn blob(
+        &self,
+        hash: BlobHash,
+        from: u64,
+    ) -> Result<BlobBody<impl Stream<Item = Result<Bytes, CallError>> + Unpin + Send + use<>>, CallError>
+    {
+        let mut request = self.client()?.get(self.url(&format!("/api/v1/blobs/{hash}")));
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+        }
+        let response = sent(self.signed(request)?).await?;
+        let from = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
+        let bytes = Box::pin(response.bytes_stream().map_err(|error| away(&error)));
+        Ok(BlobBody { from, bytes })
+    }
+
+    /// Sends a frame's file; the receipt is the cloud's word that it is safe.
+    pub async fn put_frame(&self, upload: FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
+        let file = tokio::fs::File::open(upload.path)
+            .await
+            .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
+        let body = Body::wrap_stream(ReaderStream::with_capacity(file, PIECE_BYTES));
+        let path = format!("/api/v1/leases/{}/frames/{}", upload.lease, upload.frame);
+        let request = self
+            .client()?
+            .put(self.url(&path))
+            .header(CONTENT_LENGTH, upload.size)
+            .header(CONTENT_TYPE, upload.media_type)
+            .header(FENCE_HEADER, upload.fence)
+            .header(HASH_HEADER, upload.hash.to_string())
+            .header(RENDER_MS_HEADER, upload.render_ms)
+            .body(body);
+        let response = sent(self.signed(request)?).await?;
+        response.json().await.map_err(|error| away(&error))
+    }
+}

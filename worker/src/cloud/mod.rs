@@ -1,0 +1,156 @@
+//! The worker's HTTP calls to its cloud: enrolment, inputs, frames. The socket is the link's (`agents/link`).
+//!
+//! The client is built at the first call: a worker that has nothing to fetch or deliver does not pay for TLS roots and
+//! connection pools. Retrying is the callers' business; here one call is one request.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use pictor_actors::units::Millis;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
+
+mod calls;
+
+pub use calls::{BlobBody, FrameUpload};
+
+/// Connecting takes at most this long.
+const CONNECT_MAX: Millis = Millis::from_secs(10);
+/// A peer that sends nothing for this long is given up; a large frame may take as long as it likes otherwise.
+const SILENCE_MAX: Millis = Millis::from_secs(60);
+/// A problem document is small; more is not one.
+const PROBLEM_BYTES_MAX: usize = 16 * 1024;
+
+/// One cloud.
+pub struct Cloud {
+    base: Url,
+    client: OnceLock<Client>,
+    bearer: Mutex<Option<Arc<str>>>,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The cloud is away, busy, or its answer was lost: try again later.
+    #[error("the cloud is away: {why}")]
+    Away {
+        /// In words.
+        why: String,
+        /// What it asked to wait.
+        retry_after: Option<Millis>,
+    },
+    /// It said no.
+    #[error("the cloud refused: {}: {}", .0.code, .0.detail)]
+    Problem(Problem),
+}
+
+/// What the cloud says when it says no (RFC 9457).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code; empty where the answer was not a problem document.
+    pub code: String,
+    /// In words.
+    pub detail: String,
+    /// Try again after this.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Cloud {
+    /// The cloud at this base address.
+    #[must_use]
+    pub fn new(base: Url) -> Self {
+        Self { base, client: OnceLock::new(), bearer: Mutex::new(None) }
+    }
+
+    /// Its base address.
+    #[must_use]
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The bearer of the newest connection; nothing: there is none.
+    pub fn set_bearer(&self, bearer: Option<&str>) {
+        *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = bearer.map(Arc::from);
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
+    fn client(&self) -> Result<&Client, CallError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        install_crypto();
+        let client = Client::builder()
+            .connect_timeout(CONNECT_MAX.to_duration())
+            .read_timeout(SILENCE_MAX.to_duration())
+            .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(2)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| away(&error))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Adds the bearer; without one the cloud counts as away, which it is.
+    fn signed(&self, request: RequestBuilder) -> Result<RequestBuilder, CallError> {
+        let bearer = self.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bearer =
+            bearer.ok_or_else(|| CallError::Away { why: "not connected".to_owned(), retry_after: None })?;
+        Ok(request.bearer_auth(bearer))
+    }
+}
+
+/// Makes *ring* the TLS provider of this process; later calls change nothing.
+pub fn install_crypto() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // an error: somebody was first
+    });
+}
+
+fn away(error: &reqwest::Error) -> CallError {
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        why = inner.to_string(); // the innermost one says what happened ("connection refused")
+        source = inner.source();
+    }
+    CallError::Away { why, retry_after: None }
+}
+
+async fn sent(request: RequestBuilder) -> Result<Response, CallError> {
+    let response = request.send().await.map_err(|error| away(&error))?;
+    if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+}
+
+async fn refused(mut response: Response) -> CallError {
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > PROBLEM_BYTES_MAX {
+            break;
+        }
+    }
+    let mut problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+    problem.status = status.as_u16();
+    if may_pass(status) {
+        let why = if problem.detail.is_empty() { status.to_string() } else { problem.detail };
+        return CallError::Away { why, retry_after: problem.retry_after_ms.map(Millis) };
+    }
+    CallError::Problem(problem)
+}
+
+/// Answers that say nothing about the request: a bearer that was replaced meanwhile (401) is one of them.
+fn may_pass(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        )
+}

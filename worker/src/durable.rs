@@ -1,0 +1,75 @@
+//! Writes that are whole after a crash: temporary file, sync, rename, sync of the folder.
+//!
+//! A name either has its old bytes or its new ones, never a part. Temporary names end in [`TEMPORARY`], so whoever owns
+//! a folder can sweep what a crash left. Blocking: call it from a blocking thread, or for a few bytes at start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Ending of names that mean nothing yet.
+pub const TEMPORARY: &str = ".tmp";
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Its owner alone (0600).
+    Private,
+    /// As the umask says.
+    Plain,
+}
+
+/// Replaces `path` by `bytes`.
+pub fn replace(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
+    let temporary = temporary_of(path)?;
+    let written = write_new(&temporary, bytes, secrecy).and_then(|()| rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // a rest is swept at the next start
+    }
+    written
+}
+
+/// Renames and makes the rename last.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder_of(to)
+}
+
+/// Makes what happened to the names in `path`'s folder last.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = path.parent().ok_or_else(|| io::Error::other("a path without a folder"))?;
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Makes a folder that only its owner may enter.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+fn write_new(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if secrecy == Secrecy::Private {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn temporary_of(path: &Path) -> io::Result<std::path::PathBuf> {
+    let mut name = path.file_name().ok_or_else(|| io::Error::other("a path without a name"))?.to_owned();
+    name.push(TEMPORARY);
+    Ok(path.with_file_name(name))
+}
