@@ -176,7 +176,7 @@ impl Handler<GetCapacity> for Fleet {
         if self.is_stopping {
             return Vec::new();
         }
-        self.free.with_room(self.wiring.now().wall)
+        self.free.all(self.wiring.now().wall)
     }
 }
 

@@ -66,24 +66,25 @@ impl FreeSlots {
         self.workers.remove(&worker);
     }
 
-    /// Slots with room, by worker and number.
-    pub fn with_room(&self, now: UnixMillis) -> Vec<SlotCapacity> {
-        self.workers.values().flat_map(|of_worker| of_worker.with_room(now)).collect()
+    /// Every slot, full ones too (they tell why a task waits, and that another worker could take it), by worker and
+    /// number.
+    pub fn all(&self, now: UnixMillis) -> Vec<SlotCapacity> {
+        self.workers.values().flat_map(|of_worker| of_worker.all(now)).collect()
     }
 }
 
 impl OfWorker {
-    fn with_room(&self, now: UnixMillis) -> impl Iterator<Item = SlotCapacity> + '_ {
+    fn all(&self, now: UnixMillis) -> impl Iterator<Item = SlotCapacity> + '_ {
         let rested = self.rested_until.is_some_and(|until| now < until);
-        self.slots.iter().filter_map(move |slot| {
+        self.slots.iter().map(move |slot| {
             let coming = self.on_their_way.iter().filter(|(_, number, _)| *number == slot.slot);
             let held = usize::from(slot.leases_held) + coming.clone().count();
-            (held < LEASES_PER_SLOT_MAX).then(|| SlotCapacity {
+            SlotCapacity {
                 leases_held: u8::try_from(held).unwrap_or(u8::MAX),
                 warm_job: slot.warm_job.or_else(|| coming.clone().next_back().map(|(.., job)| *job)),
                 rested,
                 ..slot.clone()
-            })
+            }
         })
     }
 
@@ -114,7 +115,8 @@ mod tests {
     }
 
     fn held(free: &FreeSlots) -> Vec<(u16, u8)> {
-        free.with_room(NOW).iter().map(|slot| (slot.slot, slot.leases_held)).collect()
+        let slots = free.all(NOW);
+        slots.iter().filter(|slot| slot.leases_held < 2).map(|slot| (slot.slot, slot.leases_held)).collect()
     }
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
         assert!(free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None));
         let first = free.offer(WORKER, 0, JOB);
         assert_eq!(held(&free), [(0, 1), (1, 0)]);
-        assert_eq!(free.with_room(NOW)[0].warm_job, Some(JOB), "the one ahead should be of the same job");
+        assert_eq!(free.all(NOW)[0].warm_job, Some(JOB), "the one ahead should be of the same job");
         let second = free.offer(WORKER, 0, JOB);
         assert_eq!(held(&free), [(1, 0)]);
         free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None);
@@ -148,8 +150,8 @@ mod tests {
     fn a_rested_worker_says_so_until_its_rest_is_over_and_a_paused_one_has_no_slots() {
         let mut free = FreeSlots::default();
         free.report(WORKER, vec![slot(0, 0)], 0, Some(UnixMillis(101)));
-        assert!(free.with_room(NOW)[0].rested);
-        assert!(!free.with_room(UnixMillis(101))[0].rested);
+        assert!(free.all(NOW)[0].rested);
+        assert!(!free.all(UnixMillis(101))[0].rested);
         assert!(!free.report(WORKER, Vec::new(), 0, None));
         assert_eq!(held(&free), []);
         free.forget(WORKER);

@@ -11,7 +11,7 @@ use crate::agents::worker_live::WorkerLive;
 use crate::agents::worker_node::WorkerNode;
 use crate::store::{HeartbeatRow, WorkerMinuteRow, WorkerRow};
 
-/// Which slots could take a task now: those of workers that are connected and not paused.
+/// Which slots there are: those of workers that are connected and not paused, full ones too.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<SlotCapacity>")]
 pub struct GetCapacity;

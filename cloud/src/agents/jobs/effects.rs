@@ -252,7 +252,6 @@ fn goes(verdict: &Verdict, class: FailureClass, now: UnixMillis) -> TaskGoes {
 async fn rest_worker(reach: &Reach, worker: WorkerId, rest: Rest) -> Result<(), StoreError> {
     let (store, now) = (&reach.ports.store, reach.now());
     let row = retried(|| store.rest_worker(worker, Some((rest.until, &rest.reason)), now)).await?;
-    tracing::warn!(%worker, reason = rest.reason, "worker is rested");
     reach.announce(Announce { account: row.account_id, event: LiveEvent::WorkerChanged(worker) });
     let told = RestWorker { worker, until: rest.until, reason: rest.reason };
     drop_answer(Ask::<RestWorker>::ask(&*reach.ports.fleet, told)).await;

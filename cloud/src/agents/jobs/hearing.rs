@@ -231,10 +231,11 @@ impl Job {
 
     fn on_reloaded(&mut self, rows: &Rows, context: &mut Context<Self>) {
         let (state_before, is_live) = (self.tracking.life.state, rows.job.state.is_live());
+        // A lease that has ended is dropped at once, also of a paused job; `JobPaused` is for those that still run.
         let reason = match rows.job.state {
             JobState::Cancelled => CancelReason::JobCancelled,
-            JobState::Paused => CancelReason::JobPaused,
-            JobState::Uploading
+            JobState::Paused
+            | JobState::Uploading
             | JobState::Ready
             | JobState::Running
             | JobState::Completed

@@ -1,7 +1,7 @@
 //! One handler for each message; each does one thing, reports and re-arms the timer where it may have moved.
 
 use actix::prelude::{ActorContext, Context, Handler};
-use pictor_actors::protocol::{MetricSample, Refusal, RefusalCode, Retry, ToWorker};
+use pictor_actors::protocol::{CancelReason, MetricSample, Refusal, RefusalCode, Retry, ToWorker};
 use pictor_actors::units::Millis;
 use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::worker;
@@ -71,7 +71,10 @@ impl Handler<TakeBack> for WorkerNode {
     type Result = ();
 
     fn handle(&mut self, TakeBack(cancel): TakeBack, _context: &mut Context<Self>) {
-        self.holdings.remove(cancel.lease.lease);
+        // Of a paused job the frame in hand is still delivered; the worker then says that it stopped.
+        if cancel.reason != CancelReason::JobPaused {
+            self.holdings.remove(cancel.lease.lease);
+        }
         self.cancel(cancel.lease, cancel.reason);
         self.report(self.wiring.now());
     }
