@@ -70,6 +70,7 @@ pub const ROUTES: &[Route] = &[
     delete("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::resume_worker)),
     // jobs
     get("/api/v1/jobs", Api(ReadJobs), Plain, || to(jobs::list_jobs)),
+    post("/api/v1/jobs", Api(WriteJobs), Create, || to(jobs::create_job)),
     get("/api/v1/jobs/{job}", Api(ReadJobs), Plain, || to(jobs::get_job)),
     patch("/api/v1/jobs/{job}", Api(WriteJobs), Plain, || to(jobs::change_job)),
     post("/api/v1/jobs/{job}/pause", Api(WriteJobs), Plain, || to(jobs::pause_job)),
@@ -101,6 +102,7 @@ pub const ROUTES: &[Route] = &[
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),
+    get("/api/docs/problems", Public, Plain, || to(docs::problems)),
     get("/api/docs/{file:.*}", Public, Plain, || to(docs::file)),
 ];
 

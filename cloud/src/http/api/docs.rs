@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Json, Path};
+use pictor_cloud_api::problem::ProblemCode;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
@@ -19,6 +20,19 @@ pub async fn openapi() -> Json<OpenApi> {
 /// The reference page's own files lie in its folder.
 pub async fn to_index() -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, "/api/docs/")).finish()
+}
+
+/// What every problem's `type` points to: the table of codes.
+pub async fn problems() -> HttpResponse {
+    let rows: String = ProblemCode::ALL
+        .iter()
+        .map(|code| {
+            format!("<dt id=\"{0}\">{0} ({1})</dt><dd>{2}</dd>", code.code(), code.status(), code.title())
+        })
+        .collect();
+    let head =
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title><h1>Problems</h1>";
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!("{head}<dl>{rows}</dl></html>"))
 }
 
 /// One file of the reference page.

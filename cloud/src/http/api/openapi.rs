@@ -26,6 +26,7 @@ use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, u
         workers::pause_worker,
         workers::resume_worker,
         jobs::list_jobs,
+        jobs::create_job,
         jobs::get_job,
         jobs::change_job,
         jobs::pause_job,

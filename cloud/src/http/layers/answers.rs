@@ -79,12 +79,12 @@ fn problem_of(response: &ServiceResponse<BoxBody>) -> Option<Error> {
 
 fn log(error: &Error) {
     let cause = error.causes();
-    match error.code() {
-        ProblemCode::Internal => tracing::error!(%error, cause, "request failed"),
-        ProblemCode::Unavailable | ProblemCode::DiskFull => {
-            tracing::warn!(%error, cause, "request not served")
-        }
-        _ => tracing::debug!(%error, cause, "request refused"),
+    if error.code() == ProblemCode::Internal {
+        tracing::error!(%error, cause, "request failed");
+    } else if matches!(error.code(), ProblemCode::Unavailable | ProblemCode::DiskFull) {
+        tracing::warn!(%error, cause, "request not served");
+    } else {
+        tracing::debug!(%error, cause, "request refused");
     }
 }
 

@@ -15,6 +15,7 @@ use pictor_cloud::config::Config;
 use pictor_cloud::http::layers::rate_limit::{RateLimits, RateRules};
 use pictor_cloud::http::server;
 use pictor_cloud::http::state::AppState;
+use pictor_cloud::ingest::Ingest;
 use pictor_cloud::store::Store;
 use pictor_cloud::telemetry::Metrics;
 use pictor_cloud::views::Views;
@@ -135,7 +136,7 @@ fn run(
 ) {
     actix_web::rt::System::new().block_on(async move {
         let clock: Arc<dyn Clock> = Arc::new(clock);
-        let store = Store::open(&config.database, Arc::clone(&clock)).await.unwrap();
+        let store = Store::open(&config.database).await.unwrap();
         let blobs = blobs::open(&config.blobs).await.unwrap();
         let farm = Farm::start(FarmParts {
             store: store.clone(),
@@ -145,7 +146,9 @@ fn run(
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
         });
+        let ingest = Ingest::new(&config, store.clone(), Arc::clone(&blobs), Arc::clone(&clock));
         let state = AppState {
+            ingest,
             rate_limits: RateLimits::new(&RateRules::from(&config.limits)),
             views: Arc::new(Views::load().unwrap()),
             config,

@@ -9,7 +9,7 @@
 //! let page = browser.get("/workers").await;
 //! assert_eq!(page.status, 200, "{page}");
 //! ```
-#![allow(dead_code)] // no test binary uses all of it
+#![allow(dead_code, unused_imports)] // no test binary uses all of it
 
 mod app;
 mod client;

@@ -171,7 +171,7 @@ impl TestApp {
         let job = self.job(frames).await;
         let task =
             NewTaskRow { id: TaskId::generate(), frames: job.frames.clone(), frames_total: job.frames_total };
-        let row = self.store.cut_tasks(job.id, 0, &[task.clone()], self.now()).await.unwrap();
+        let row = self.store.cut_tasks(job.id, 0, std::slice::from_ref(&task), self.now()).await.unwrap();
         let lease = self.grant(task.id, worker.row.id, 0).await;
         SeedJob { row, task: task.id, lease }
     }
