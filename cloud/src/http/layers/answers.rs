@@ -1,7 +1,5 @@
-//! The last word on every answer: panics become a 500, errors a problem document or (for a browser) a page, each with
-//! the request's id; causes are logged here, once; every request is counted.
-
-use std::panic::AssertUnwindSafe;
+//! The last word on every answer: errors become a problem document or (for a browser) a page, each with the
+//! request's id; causes are logged here, once; every request is counted.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,7 +7,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use futures_util::FutureExt as _;
 use pictor_cloud_api::problem::ProblemCode;
 use tracing_actix_web::RequestId;
 
@@ -22,29 +19,24 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Turns whatever comes from inside into an answer that may leave.
 ///
+/// The request is not kept aside here: routing, further in, needs it for itself. What a route leaves undone (an
+/// error, a panic) its `limits::keep` has made an answer of.
+///
 /// # Errors
-/// Never: errors are answers.
+/// Only those of layers between this one and the routes; there are none.
 pub async fn finish<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let kept = request.request().clone();
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let began = state.as_ref().map(|state| state.now());
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let mut response = match outcome {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::from_err(error, kept.clone()),
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().copied().unwrap_or("a handler panicked").to_owned();
-            ServiceResponse::from_err(Error::internal(words), kept.clone())
-        }
-    };
-    let id = kept.extensions().get::<RequestId>().map(ToString::to_string);
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let asked = response.request().clone();
+    let id = asked.extensions().get::<RequestId>().map(ToString::to_string);
     if let Some(error) = problem_of(&response) {
         log(&error);
         let allow = response.headers().get(header::ALLOW).cloned();
-        response = response.into_response(show(&kept, state.as_ref(), &error, id.clone()));
+        response = response.into_response(show(&asked, state.as_ref(), &error, id.clone()));
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -54,7 +46,7 @@ pub async fn finish<B: MessageBody + 'static>(
     }
     if let (Some(state), Some(began)) = (state, began) {
         let took = state.now().elapsed(began.mono).to_duration();
-        let route = kept.match_pattern().unwrap_or_else(|| "none".into());
+        let route = asked.match_pattern().unwrap_or_else(|| "none".into());
         state.metrics.http_request(&route, response.status().as_u16(), took);
     }
     Ok(response)

@@ -1,11 +1,13 @@
 //! Time limits of one route: how long its handler may take and how long a body may stand still.
 
+use std::panic::AssertUnwindSafe;
+
 use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::middleware::Next;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use pictor_actors::units::Millis;
 use tokio::time::timeout;
 
@@ -19,32 +21,44 @@ const HANDLER_MAX: Millis = Millis::from_secs(30);
 /// A streamed body that stands still for this long is given up: a dead line holds no staging file.
 const BODY_IDLE_MAX: Millis = Millis::from_secs(60);
 
-/// Middleware of one route.
+/// Middleware of one route: time limits, and the last stop of errors and panics.
 ///
 /// # Errors
-/// Passes on what comes from inside.
+/// Never: errors, panics and late handlers are answers.
 pub async fn keep<B: MessageBody + 'static>(
     kind: Kind,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    match kind {
+    let asked = request.request().clone();
+    let outcome = match kind {
         Kind::Stream => {
             let payload = request.take_payload();
             request.set_payload(with_idle_limit(payload));
-            Ok(next.call(request).await?.map_into_boxed_body())
+            Ok(unharmed(next.call(request)).await)
         }
         Kind::Plain | Kind::Create | Kind::CreateSecret => {
-            let kept = request.request().clone();
-            match timeout(HANDLER_MAX.to_duration(), next.call(request)).await {
-                Ok(outcome) => Ok(outcome?.map_into_boxed_body()),
-                Err(_) => {
-                    let late = Error::unavailable("this took too long and was given up: try again soon");
-                    Ok(ServiceResponse::from_err(late, kept))
-                }
-            }
+            timeout(HANDLER_MAX.to_duration(), unharmed(next.call(request))).await
         }
-    }
+    };
+    Ok(match outcome {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::from_err(error, asked),
+        Err(_) => {
+            let late = Error::unavailable("this took too long and was given up: try again soon");
+            ServiceResponse::from_err(late, asked)
+        }
+    })
+}
+
+/// A panic as an error: the connection and the other requests on this thread go on.
+async fn unharmed<T>(
+    handling: impl Future<Output = Result<T, actix_web::Error>>,
+) -> Result<T, actix_web::Error> {
+    AssertUnwindSafe(handling).catch_unwind().await.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<&str>().copied().unwrap_or("a handler panicked").to_owned();
+        Err(Error::internal(words).into())
+    })
 }
 
 fn with_idle_limit(payload: Payload) -> Payload {
