@@ -26,11 +26,13 @@ pub(super) fn read(path: &Path, inspected: &mut Inspected) {
 
 fn add(report: &TraceReport, inspected: &mut Inspected) {
     let mut seen = BTreeSet::new();
-    for usage in
-        report.usages.iter().filter(|usage| usage.library_chain.is_empty() && usage.optional != Some(true))
-    {
+    // The chain of an own need is the file itself.
+    let own = |usage: &&Usage| usage.library_chain.len() <= 1 && usage.optional != Some(true);
+    for usage in report.usages.iter().filter(own) {
         let link = link(usage);
-        if !link.path.is_empty() && seen.insert(link.path.clone()) {
+        // `<builtin>` is Blender's own font.
+        let is_file = !link.path.is_empty() && !link.path.starts_with('<');
+        if is_file && seen.insert(link.path.clone()) {
             inspected.links.push(link);
         }
         if inspected.links.len() == LINKS_MAX {
