@@ -19,10 +19,13 @@ const TOKEN_CHARS_MAX: usize = 128;
 /// DNS allows 253.
 const HOSTNAME_CHARS_MAX: usize = 255;
 
-/// `POST /api/v1/workers/enrol`.
+/// Trades the one-time token of a configuration file for the machine's key.
 ///
 /// # Errors
 /// `enrolment_used`, `enrolment_expired`, `enrolment_unknown`, `key_mismatch`; `invalid_input`.
+#[utoipa::path(post, path = "/api/v1/workers/enrol", operation_id = "enrol_worker", tag = "worker",
+    request_body(content = serde_json::Value, description = "protocol `EnrolRequest`"),
+    responses((status = 200, description = "protocol `EnrolAnswer`", body = serde_json::Value)))]
 pub async fn enrol(
     state: web::Data<AppState>,
     request: web::Json<EnrolRequest>,

@@ -142,17 +142,16 @@ impl Store {
         Ok(self.enabled_account(session.account_id).await?.map(|account| (session, account)))
     }
 
-    /// Notes that a session was used. At most once a minute is written.
-    pub async fn touch_session(&self, id: SessionId, now: UnixMillis) -> Result<()> {
+    /// Notes that a session was used and is good until `expires_at`. At most once a minute is written.
+    pub async fn touch_session(&self, id: SessionId, expires_at: UnixMillis, now: UnixMillis) -> Result<()> {
         let due = UnixMillis(now.0.saturating_sub(TOUCH_EVERY_MS));
         let sql = "SELECT COUNT(*) AS number FROM sessions WHERE id = $1 AND last_used_at <= $2";
         let stale: Number = self.one(sql, args![id, due]).await?;
         if stale.number == 0 {
             return Ok(());
         }
-        self.write_one("UPDATE sessions SET last_used_at = $2 WHERE id = $1", args![id, now])
-            .await
-            .map(|_| ())
+        let sql = "UPDATE sessions SET last_used_at = $2, expires_at = $3 WHERE id = $1";
+        self.write_one(sql, args![id, now, expires_at]).await.map(|_| ())
     }
 
     /// The account's sessions, newest first.

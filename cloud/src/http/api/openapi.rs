@@ -4,6 +4,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 
 use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
+use crate::http::enrol;
 
 /// The description; every `/api/v1` route of the table stands here (a test compares).
 #[derive(OpenApi)]
@@ -17,6 +18,7 @@ use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, u
         tokens::list_tokens,
         tokens::create_token,
         tokens::revoke_token,
+        enrol::enrol,
         workers::list_workers,
         workers::create_worker,
         workers::get_worker,

@@ -11,7 +11,7 @@ use pictor_cloud_api::problem::ProblemCode;
 use super::callers::{SignedIn, Via, WorkerCaller};
 use super::forms::{check_form_token, check_origin, form_token};
 use super::need::{Guard, Need, Scope};
-use super::sessions::{SESSION_TOUCH_EVERY, cookie_name};
+use super::sessions::{SESSION_TOUCH_EVERY, cookie_name, session_end};
 use super::sign_in::address_of;
 use super::{TOKEN_PREFIX, WORKER_BEARER_PREFIX};
 use crate::http::problem::Error;
@@ -143,7 +143,7 @@ async fn session(request: &ServiceRequest, state: &AppState) -> Result<Option<Si
         return Ok(None);
     }
     if session.last_used_at.until(now) >= SESSION_TOUCH_EVERY {
-        state.store.touch_session(session.id, now).await?;
+        state.store.touch_session(session.id, session_end(now), now).await?;
     }
     let form_token = form_token(cookie.value());
     Ok(Some(SignedIn { account, via: Via::Session { id: session.id, form_token } }))
