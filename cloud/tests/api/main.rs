@@ -12,5 +12,6 @@ mod jobs;
 mod limits;
 mod once;
 mod openapi;
+mod sign_in;
 mod walk;
 mod workers;

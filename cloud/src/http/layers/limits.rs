@@ -73,3 +73,28 @@ fn with_idle_limit(payload: Payload) -> Payload {
     });
     Payload::Stream { payload: Box::pin(chunks) }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::{App, HttpResponse, web};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_panicking_handler_is_an_answer_and_the_server_goes_on() {
+        async fn handler(fails: web::Path<bool>) -> HttpResponse {
+            assert!(!*fails, "as asked");
+            HttpResponse::Ok().finish()
+        }
+        for kind in [Kind::Plain, Kind::Stream] {
+            let route = web::get().to(handler).wrap(from_fn(move |request, next| keep(kind, request, next)));
+            let app = init_service(App::new().route("/{fails}", route)).await;
+            for (path, status) in [("/true", 500), ("/false", 200)] {
+                let answer = call_service(&app, TestRequest::with_uri(path).to_request()).await;
+                assert_eq!(answer.status().as_u16(), status, "{kind:?} {path}");
+            }
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::store::{FailureRow, FrameRow, JobRow, JobWarningRow};
 pub async fn load_one(state: &AppState, row: &JobRow) -> Answer<Job> {
     let live = live_of(state, row).await;
     let notes = Notes {
-        frame_mean_ms: mean(&state.store.frames_of(row.id).await?),
+        frame_mean_ms: state.store.frame_mean_ms(row.id).await?,
         warnings: state.store.job_warnings(row.id).await?,
         failures: state.store.job_failures(row.id).await?,
     };
@@ -42,11 +42,6 @@ pub async fn load(state: &AppState, rows: &[JobRow]) -> Answer<Vec<Job>> {
 /// What the job's actor knows; nothing for a job that has none.
 pub async fn live_of(state: &AppState, row: &JobRow) -> Option<JobLive> {
     if row.state.is_live() { state.farm.job_live(row.id).await } else { None }
-}
-
-fn mean(frames: &[FrameRow]) -> Option<u64> {
-    let sum: u64 = frames.iter().map(|frame| frame.render_ms).sum();
-    sum.checked_div(u64::try_from(frames.len()).unwrap_or(u64::MAX))
 }
 
 /// What was noted about a job.

@@ -57,6 +57,8 @@ pub struct TestApp {
     pub metrics: Metrics,
     pub clock: TestClock,
     pub owner: Person,
+    /// What handlers reach, for calling what lies under them.
+    pub state: Data<AppState>,
     shutdown: Shutdown,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Removed last.
@@ -68,6 +70,7 @@ struct Parts {
     store: Store,
     blobs: Arc<dyn Blobs>,
     farm: Farm,
+    state: Data<AppState>,
 }
 
 impl TestApp {
@@ -100,7 +103,7 @@ impl TestApp {
                 (Arc::clone(&config), clock.clone(), shutdown.clone(), metrics.clone());
             std::thread::spawn(move || run(config, clock, shutdown, metrics, listener, sender))
         };
-        let Parts { store, blobs, farm } = receiver.await.expect("the server's thread starts");
+        let Parts { store, blobs, farm, state } = receiver.await.expect("the server's thread starts");
         Self {
             base,
             config,
@@ -110,6 +113,7 @@ impl TestApp {
             metrics,
             clock,
             owner: Person::named("owner"),
+            state,
             shutdown,
             thread: Mutex::new(Some(thread)),
             _folder: folder,
@@ -147,7 +151,7 @@ fn run(
             shutdown: shutdown.clone(),
         });
         let ingest = Ingest::new(&config, store.clone(), Arc::clone(&blobs), Arc::clone(&clock));
-        let state = AppState {
+        let state = Data::new(AppState {
             ingest,
             rate_limits: RateLimits::new(&RateRules::from(&config.limits)),
             views: Arc::new(Views::load().unwrap()),
@@ -158,11 +162,11 @@ fn run(
             clock,
             metrics,
             shutdown: shutdown.clone(),
-        };
-        let _ = ready.send(Parts { store, blobs, farm });
+        });
+        let _ = ready.send(Parts { store, blobs, farm, state: state.clone() });
         let conductor = shutdown.clone();
         let conducting = async move { conductor.conduct(Millis::from_secs(5), Millis::from_secs(2)).await };
-        let serving = server::serve(Data::new(state), listener, shutdown);
+        let serving = server::serve(state, listener, shutdown);
         let (served, _) = tokio::join!(serving, conducting);
         served.unwrap();
     });
