@@ -1,0 +1,114 @@
+//! Frames: delivered once, counted once.
+
+use futures_util::future::join_all;
+use pictor_actors::protocol::FailureClass;
+use pictor_cloud::store::{AttemptEnd, Failure, NewFrame, Store, StoreError, TaskGoes, UploadVerdict};
+use pictor_cloud_domain::job::JobState;
+use pictor_cloud_domain::lease::Outcome;
+use pictor_cloud_domain::task::TaskState;
+
+use crate::farm::{T0, at, frame, granted, hash, scene, worker};
+
+pub async fn the_last_frame_completes_task_lease_and_job(store: Store) {
+    let scene = scene(&store, 2, 2).await;
+    let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let verdict = store.lease_for_upload(lease.id, lease.fence, 1).await.unwrap();
+    let UploadVerdict::Wanted { job, task, account, worker } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(
+        (job, task, account, worker),
+        (scene.job.id, scene.tasks[0].id, scene.account.id, scene.worker.id)
+    );
+    let first = store.store_frame(&frame(&lease, 2), at(1)).await.unwrap();
+    assert!(!first.already && !first.task_completed && !first.job_completed);
+    assert_eq!(first.receipt.hash, hash(2));
+    assert_eq!(store.frame_numbers_done(scene.tasks[0].id).await.unwrap(), [2]);
+    let last = store.store_frame(&frame(&lease, 1), at(2)).await.unwrap();
+    assert!(last.task_completed && last.job_completed);
+    let task = store.task(scene.tasks[0].id).await.unwrap();
+    assert_eq!((task.state, task.frames_done, task.lease_id), (TaskState::Completed, 2, None));
+    assert_eq!(store.lease(lease.id).await.unwrap().outcome, Some(Outcome::Completed));
+    let job = store.job(scene.job.id).await.unwrap();
+    assert_eq!((job.state, job.frames_done, job.ended_at), (JobState::Completed, 2, Some(at(2))));
+    assert_eq!(store.frames_of(job.id).await.unwrap().iter().map(|f| f.frame).collect::<Vec<_>>(), [1, 2]);
+    assert!(store.account_owns_blob(scene.account.id, hash(2)).await.unwrap());
+    assert_eq!(store.frame(job.id, 3).await.unwrap(), None);
+}
+
+pub async fn the_first_delivery_wins(store: Store) {
+    let scene = scene(&store, 2, 2).await;
+    let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let tries = (0..6_u8).map(|n| {
+        let (store, new) = (store.clone(), NewFrame { hash: hash(100 + n), ..frame(&lease, 1) });
+        tokio::spawn(async move { store.store_frame(&new, at(1)).await.unwrap() })
+    });
+    let stored: Vec<_> = join_all(tries).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(stored.iter().filter(|one| !one.already).count(), 1);
+    assert!(stored.iter().all(|one| one.receipt == stored[0].receipt), "all get the first's receipt");
+    assert_eq!(store.task(scene.tasks[0].id).await.unwrap().frames_done, 1);
+    let verdict = store.lease_for_upload(lease.id, lease.fence, 1).await.unwrap();
+    assert!(matches!(verdict, UploadVerdict::Already(row) if row.hash == stored[0].receipt.hash));
+}
+
+pub async fn a_superseded_lease_delivers_nothing(store: Store) {
+    let scene = scene(&store, 2, 2).await;
+    let old = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    store.store_frame(&frame(&old, 1), T0).await.unwrap();
+    store.release_leases(&[old.id], Outcome::Expired, at(1)).await.unwrap();
+    assert!(matches!(store.store_frame(&frame(&old, 2), at(2)).await, Err(StoreError::StaleFence)));
+    assert_eq!(store.lease_for_upload(old.id, old.fence, 2).await.unwrap(), UploadVerdict::Superseded);
+    assert!(store.store_frame(&frame(&old, 1), at(2)).await.unwrap().already, "what is safe stays safe");
+    let other = worker(&store, scene.account.id, "other").await;
+    let new = granted(&store, &store.task(scene.tasks[0].id).await.unwrap(), other.id).await;
+    assert_eq!(new.fence, old.fence + 2);
+    assert!(
+        matches!(store.store_frame(&frame(&new, 3), at(2)).await, Err(StoreError::StaleFence)),
+        "not its frame"
+    );
+    let wrong = NewFrame { fence: old.fence, ..frame(&new, 2) };
+    assert!(matches!(store.store_frame(&wrong, at(2)).await, Err(StoreError::StaleFence)));
+    let done = store.store_frame(&frame(&new, 2), at(3)).await.unwrap();
+    assert!(done.job_completed);
+    assert_eq!(done.worker, other.id);
+}
+
+pub async fn frames_rendered_before_a_failure_count(store: Store) {
+    let scene = scene(&store, 3, 3).await;
+    let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let end = AttemptEnd {
+        outcome: Outcome::Failed,
+        failure: Some(Failure { class: FailureClass::Crash, message: "boom".to_owned() }),
+        task_goes: TaskGoes::Pending { not_before: T0 },
+        worker_fault: Some(true),
+    };
+    store.end_attempt(lease.id, lease.fence, &end, at(1)).await.unwrap();
+    assert!(!store.store_frame(&frame(&lease, 1), at(2)).await.unwrap().already);
+    let ready = store.ready_tasks(at(2), 5, 5).await.unwrap();
+    assert_eq!(ready[0].frames_left, [2, 3]);
+    let task = store.task(scene.tasks[0].id).await.unwrap();
+    let next = granted(&store, &task, scene.worker.id).await;
+    assert!(matches!(store.store_frame(&frame(&lease, 2), at(3)).await, Err(StoreError::StaleFence)));
+    store.store_frame(&frame(&next, 2), at(3)).await.unwrap();
+    assert!(store.store_frame(&frame(&next, 3), at(4)).await.unwrap().job_completed);
+    assert_eq!(store.worker(scene.worker.id).await.unwrap().failures_in_row, 0, "a good task clears it");
+}
+
+pub async fn eight_writers_lose_nothing(store: Store) {
+    let scene = scene(&store, 80, 10).await;
+    let mut writers = vec![];
+    for task in &scene.tasks {
+        let lease = granted(&store, task, scene.worker.id).await;
+        let (store, first) = (store.clone(), task.frames.split('-').next().unwrap().parse::<i32>().unwrap());
+        writers.push(tokio::spawn(async move {
+            for n in first..first + 10 {
+                store.store_frame(&frame(&lease, n), at(1)).await.unwrap();
+            }
+        }));
+    }
+    for one in join_all(writers).await {
+        one.unwrap();
+    }
+    let job = store.job(scene.job.id).await.unwrap();
+    assert_eq!((job.frames_done, job.state), (80, JobState::Completed));
+    assert_eq!(store.frames_of(job.id).await.unwrap().len(), 80);
+    assert!(store.open_tasks_of(job.id).await.unwrap().is_empty());
+}

@@ -1,0 +1,93 @@
+//! The store's tests: one suite, run over SQLite and over PostgreSQL.
+//!
+//! PostgreSQL is named by `PICTOR_TEST_POSTGRES` (a server where databases may be made); `cargo ci test` starts one and
+//! sets it. Each test makes a database of its own.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accounts;
+mod engines;
+mod farm;
+mod frames;
+mod jobs;
+mod leases;
+mod logs;
+mod uploads;
+mod workers;
+
+/// Names each test once; both engines run it.
+macro_rules! on_both_engines {
+    ($($module:ident: $($test:ident)+;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test]
+                async fn $test() {
+                    let engine = crate::engines::Engine::sqlite().await;
+                    crate::$module::$test(engine.store.clone()).await;
+                    engine.end().await;
+                }
+            )+)+
+        }
+
+        mod postgres {
+            $($(
+                #[tokio::test]
+                async fn $test() {
+                    let engine = crate::engines::Engine::postgres().await;
+                    crate::$module::$test(engine.store.clone()).await;
+                    engine.end().await;
+                }
+            )+)+
+        }
+    };
+}
+
+on_both_engines! {
+    accounts:
+        an_address_is_taken_in_whatever_case
+        a_patch_changes_only_what_it_names
+        the_set_up_address_works_once
+        the_set_up_address_ends_with_the_first_account
+        of_many_first_accounts_one_is_made
+        sessions_and_tokens_end_when_they_should
+        accounts_come_in_pages
+        an_idempotency_key_has_one_effect;
+    workers:
+        a_name_is_unique_until_its_worker_is_removed
+        workers_are_listed_sorted_searched_and_paged
+        a_configuration_file_is_traded_once
+        a_newer_configuration_file_replaces_the_older
+        a_newer_connection_supersedes_the_older
+        many_heartbeats_are_kept_and_renew_leases
+        a_removed_worker_gives_its_leases_back
+        minutes_replace_and_are_dropped_by_age;
+    uploads:
+        an_upload_goes_from_open_to_complete
+        blobs_belong_to_who_brought_them;
+    jobs:
+        jobs_are_listed_searched_and_paged
+        tasks_are_cut_once
+        a_stale_version_is_refused
+        a_job_moves_only_from_the_states_named
+        cancel_ends_tasks_leases_and_fences
+        pause_takes_offers_back_and_leaves_what_runs
+        retry_forgets_failures_and_reopens_the_job
+        a_job_ends_when_all_its_tasks_have
+        warnings_are_kept_once_and_failures_grouped;
+    leases:
+        a_grant_raises_the_fence_and_a_stale_one_is_refused
+        of_many_grants_of_a_task_one_wins
+        a_lease_moves_forward_only
+        a_failed_attempt_goes_back_or_ends_the_task
+        what_never_began_is_no_attempt
+        silent_leases_expire_and_are_released_once
+        ready_tasks_come_by_priority_within_their_bounds
+        grants_and_cancels_race_without_a_live_lease_left;
+    frames:
+        the_last_frame_completes_task_lease_and_job
+        the_first_delivery_wins
+        a_superseded_lease_delivers_nothing
+        frames_rendered_before_a_failure_count
+        eight_writers_lose_nothing;
+    logs:
+        a_log_keeps_its_last_lines_and_pages;
+}
