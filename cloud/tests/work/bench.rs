@@ -1,0 +1,337 @@
+//! A farm without workers: the test says what they would have said.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use actix::prelude::{Actor, Context, Handler};
+use pictor_actors::ids::{AccountId, JobId, LeaseId, WorkerId};
+use pictor_actors::now::Clock;
+use pictor_actors::protocol::assignment::{RenderEngine, RenderSettings};
+use pictor_actors::protocol::outcome::FrameState;
+use pictor_actors::protocol::{
+    AttemptEnded, AttemptOutcome, AttemptStarted, Cancel, FailureClass, FrameProgress, FromWorker, Offer,
+};
+use pictor_actors::supervise::{Keeping, RestartBudget, Shutdown, StopReason, keep};
+use pictor_actors::testing::{ManualClock, Probe};
+use pictor_actors::units::{BlobHash, Millis, UnixMillis};
+use pictor_cloud::agents::broadcast::Announce;
+use pictor_cloud::agents::dispatcher::Wake;
+use pictor_cloud::agents::fleet::{
+    CancelLease, GetCapacity, LeasesEnded, OfferTask, OfferTasks, RestWorker, SlotCapacity,
+};
+use pictor_cloud::agents::job_live::JobLive;
+use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobLive, JobChanged};
+use pictor_cloud::agents::ports::{Ports, WorkDoors, start_work};
+use pictor_cloud::store::{
+    FrameStoredRow, JobRow, NewAccount, NewFrame, NewJobRow, NewWorkerRow, Role, Store,
+};
+use pictor_cloud_domain::job::{FrameSet, JobState};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// Longest wait for anything; a test that works waits for milliseconds.
+const PATIENCE: Millis = Millis(10_000);
+pub const LEASE_TTL: Millis = Millis::from_secs(120);
+
+/// What the fleet's stand-in holds and was told.
+#[derive(Default)]
+struct Slots {
+    slots: BTreeMap<(WorkerId, u16), SlotCapacity>,
+    leases: BTreeMap<LeaseId, (WorkerId, u16)>,
+    offers: Vec<OfferTask>,
+    cancels: Vec<(WorkerId, Cancel)>,
+    rests: Vec<RestWorker>,
+}
+
+impl Slots {
+    fn free(&mut self, lease: LeaseId) {
+        if let Some(slot) = self.leases.remove(&lease) {
+            self.slots.get_mut(&slot).unwrap().leases_held -= 1;
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Fleet(Arc<Mutex<Slots>>, Arc<Notify>);
+
+impl Actor for Fleet {
+    type Context = Context<Self>;
+}
+
+macro_rules! told {
+    ($message:ident, |$told:ident, $slots:ident| $act:expr) => {
+        impl Handler<$message> for Fleet {
+            type Result = ();
+            fn handle(&mut self, $told: $message, _context: &mut Context<Self>) {
+                let mut $slots = self.0.lock().unwrap();
+                $act;
+                self.1.notify_waiters();
+            }
+        }
+    };
+}
+
+told!(OfferTasks, |told, slots| for task in told.0 {
+    let slot = (task.worker, task.offer.slot);
+    let held = slots.slots.get_mut(&slot).unwrap();
+    held.leases_held += 1;
+    held.warm_job = Some(task.offer.task.job);
+    slots.leases.insert(task.offer.lease.lease, slot);
+    slots.offers.push(task);
+});
+told!(CancelLease, |told, slots| {
+    slots.free(told.cancel.lease.lease);
+    slots.cancels.push((told.worker, told.cancel));
+});
+told!(LeasesEnded, |told, slots| told.0.iter().for_each(|(_, lease)| slots.free(*lease)));
+told!(RestWorker, |told, slots| {
+    slots.slots.values_mut().filter(|slot| slot.worker == told.worker).for_each(|slot| slot.rested = true);
+    slots.rests.push(told);
+});
+
+impl Handler<GetCapacity> for Fleet {
+    type Result = Vec<SlotCapacity>;
+    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Vec<SlotCapacity> {
+        self.0.lock().unwrap().slots.values().cloned().collect()
+    }
+}
+
+/// The farm.
+pub struct Bench {
+    pub store: Store,
+    pub clock: ManualClock,
+    pub account: AccountId,
+    pub doors: WorkDoors,
+    ports: Ports,
+    fleet: Fleet,
+    announced: Probe<Announce>,
+}
+
+impl Bench {
+    /// A farm of one account with these workers of one slot each, ids 1, 2, …
+    pub async fn with_workers(workers: u128) -> Self {
+        let (store, clock) = (Store::for_testing().await, ManualClock::default());
+        let account = AccountId::from_u128(1);
+        let bench = Self::over(store, clock, account, Fleet::default());
+        bench.account(account).await;
+        for worker in 1..=workers {
+            bench.worker(worker).await;
+        }
+        bench.wake().await;
+        bench
+    }
+
+    fn over(store: Store, clock: ManualClock, account: AccountId, fleet: Fleet) -> Self {
+        let shutdown = Shutdown::new();
+        let keeping =
+            |name| Keeping { name, budget: RestartBudget::default(), mailbox: 1_000, stuck_after: None };
+        let (probe, _) = Probe::start();
+        let (listening, announced) = (probe.clone(), probe);
+        let announce =
+            keep(keeping("announced"), &shutdown, move || std::future::ready(Ok(listening.clone())));
+        let listening = fleet.clone();
+        let fleet_door = keep(keeping("fleet"), &shutdown, move || std::future::ready(Ok(listening.clone())));
+        let ports = Ports {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            fleet: Rc::new(fleet_door),
+            announce: Rc::new(announce),
+            lease_ttl: LEASE_TTL,
+            shutdown,
+        };
+        let doors = start_work(&ports);
+        Self { store, clock, account, doors, ports, fleet, announced }
+    }
+
+    /// The same database and workers under new actors, as after a restart of the process.
+    pub async fn restarted(self) -> Self {
+        self.ports.shutdown.cut(StopReason::Asked("the test".to_owned()));
+        self.doors.jobs.closed().await;
+        self.doors.dispatcher.closed().await;
+        self.fleet.0.lock().unwrap().offers.clear();
+        Self::over(self.store, self.clock, self.account, self.fleet)
+    }
+
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now().wall
+    }
+
+    pub async fn account(&self, id: AccountId) {
+        let email = format!("{id}@example.org");
+        let new =
+            NewAccount { id, email, name: "owner".into(), roles: Role::ALL.to_vec(), password_hash: None };
+        self.store.create_account(&new, self.now()).await.unwrap();
+    }
+
+    pub async fn worker(&self, number: u128) -> WorkerId {
+        let id = WorkerId::from_u128(number);
+        let new = NewWorkerRow { id, account_id: self.account, name: format!("rig-{number}") };
+        self.store.create_worker(&new, self.now()).await.unwrap();
+        let slot = SlotCapacity {
+            worker: id,
+            slot: 0,
+            engines: vec![RenderEngine::Cycles],
+            gpu_memory: None,
+            leases_held: 0,
+            warm_job: None,
+            rested: false,
+        };
+        self.fleet.0.lock().unwrap().slots.insert((id, 0), slot);
+        id
+    }
+
+    pub async fn job(&self, frames: &str) -> JobId {
+        self.job_with(frames, |_| {}).await
+    }
+
+    pub async fn job_with(&self, frames: &str, change: impl FnOnce(&mut NewJobRow)) -> JobId {
+        let id = JobId::generate();
+        let frames: FrameSet = frames.parse().unwrap();
+        let hash = BlobHash::from_bytes([7; 32]);
+        self.store.put_blob(hash, 1, Some(self.account), self.now()).await.unwrap();
+        let mut new = NewJobRow {
+            id,
+            account_id: self.account,
+            name: "lamp".into(),
+            state: JobState::Ready,
+            priority: 50,
+            source_hash: hash,
+            inputs_hash: Some(hash),
+            main: "lamp.blend".into(),
+            settings: RenderSettings::default(),
+            engine: Some(RenderEngine::Cycles),
+            frame_time_limit_ms: 1_000,
+            frames: frames.to_string(),
+            frames_total: frames.len(),
+            chunk: None,
+        };
+        change(&mut new);
+        self.store.create_job(&new, self.now()).await.unwrap();
+        self.changed(id).await;
+        id
+    }
+
+    pub async fn changed(&self, job: JobId) {
+        self.doors.jobs.ask(JobChanged(job), PATIENCE).await.unwrap();
+    }
+
+    pub async fn wake(&self) {
+        self.doors.dispatcher.ask(Wake, PATIENCE).await.unwrap();
+    }
+
+    pub async fn pass_time(&self, time: Millis) {
+        self.clock.advance(time);
+        self.wake().await;
+    }
+
+    /// Waits until `found` finds something; looks again whenever anything happened.
+    pub async fn wait<T, W: Future<Output = Option<T>>>(&self, what: &str, found: impl Fn() -> W) -> T {
+        let waiting = async {
+            loop {
+                let happened = self.fleet.1.notified();
+                if let Some(found) = found().await {
+                    return found;
+                }
+                // Not everything that happens in the store is told to the fleet.
+                let _ = timeout(Millis(20).to_duration(), happened).await;
+            }
+        };
+        let Ok(found) = timeout(PATIENCE.to_duration(), waiting).await else { panic!("no {what}") };
+        found
+    }
+
+    /// The next offer of anybody.
+    pub async fn offer(&self) -> OfferTask {
+        self.wait("offer", || async {
+            let mut slots = self.fleet.0.lock().unwrap();
+            (!slots.offers.is_empty()).then(|| slots.offers.remove(0))
+        })
+        .await
+    }
+
+    pub fn offers_waiting(&self) -> usize {
+        self.fleet.0.lock().unwrap().offers.len()
+    }
+
+    pub async fn cancel(&self) -> (WorkerId, Cancel) {
+        self.wait("cancel", || async { self.fleet.0.lock().unwrap().cancels.pop() }).await
+    }
+
+    pub async fn rest(&self) -> RestWorker {
+        self.wait("rest", || async { self.fleet.0.lock().unwrap().rests.pop() }).await
+    }
+
+    pub async fn job_in(&self, job: JobId, state: JobState) -> JobRow {
+        self.wait(state.as_str(), || async {
+            let row = self.store.job(job).await.unwrap();
+            (row.state == state).then_some(row)
+        })
+        .await
+    }
+
+    pub async fn live(&self, job: JobId) -> Option<JobLive> {
+        self.doors.jobs.ask(GetJobLive(job), PATIENCE).await.unwrap()
+    }
+
+    pub fn announced(&self) -> Vec<Announce> {
+        self.announced.take()
+    }
+
+    pub async fn said(&self, of: &OfferTask, said: FromWorker) {
+        let (task, lease) = (&of.offer.task, of.offer.lease);
+        let said = AttemptSaid { job: task.job, task: task.task, worker: of.worker, lease, said };
+        self.doors.jobs.ask(said, PATIENCE).await.unwrap();
+    }
+
+    /// Accepts, and begins.
+    pub async fn start(&self, of: &OfferTask) {
+        self.said(of, FromWorker::Accept(of.offer.lease)).await;
+        let started = AttemptStarted {
+            lease: of.offer.lease,
+            slot: of.offer.slot,
+            engine: "Blender 3.4.1".into(),
+            device: "CPU".into(),
+        };
+        self.said(of, FromWorker::AttemptStarted(started)).await;
+    }
+
+    /// Renders and delivers one frame.
+    pub async fn frame(&self, of: &OfferTask, frame: i32) -> FrameStoredRow {
+        let lease = of.offer.lease;
+        let state = FrameState::Rendered { render_ms: 1_000, memory_peak_bytes: None };
+        self.said(of, FromWorker::FrameProgress(FrameProgress { lease, frame, state })).await;
+        let stored = self.deliver(&of.offer, frame).await.unwrap();
+        self.doors.jobs.ask(FrameStored(stored.clone()), PATIENCE).await.unwrap();
+        stored
+    }
+
+    pub async fn deliver(&self, offer: &Offer, frame: i32) -> pictor_cloud::store::Result<FrameStoredRow> {
+        let hash =
+            BlobHash::from_bytes(std::array::from_fn(|_| u8::try_from(frame.rem_euclid(256)).unwrap()));
+        self.store.put_blob(hash, 1, Some(self.account), self.now()).await.unwrap();
+        let (lease, fence) = (offer.lease.lease, offer.lease.fence);
+        let new = NewFrame { lease, fence, frame, hash, size: 1, render_ms: 1_000 };
+        self.store.store_frame(&new, self.now()).await
+    }
+
+    /// Does the whole task.
+    pub async fn render(&self, of: &OfferTask) {
+        self.start(of).await;
+        for frame in &of.offer.task.frames {
+            self.frame(of, *frame).await;
+        }
+        self.ended(of, AttemptOutcome::Rendered).await;
+    }
+
+    pub async fn fail(&self, of: &OfferTask, class: FailureClass, message: &str) {
+        self.start(of).await;
+        let failed = AttemptOutcome::Failed { class, message: message.into(), frame: None };
+        self.ended(of, failed).await;
+    }
+
+    pub async fn ended(&self, of: &OfferTask, outcome: AttemptOutcome) {
+        self.fleet.0.lock().unwrap().free(of.offer.lease.lease);
+        self.said(of, FromWorker::AttemptEnded(AttemptEnded { lease: of.offer.lease, outcome })).await;
+    }
+}

@@ -1,0 +1,72 @@
+//! Who gets what, and how soon.
+
+use pictor_actors::ids::AccountId;
+use pictor_cloud_domain::job::JobState;
+
+use crate::bench::Bench;
+
+#[actix_rt::test]
+async fn each_slot_gets_one_and_one_ahead_and_no_more() {
+    let bench = Bench::with_workers(2).await;
+    bench.job_with("1-100", |new| new.chunk = Some(10)).await;
+    let mut offers = Vec::new();
+    for _ in 0..4 {
+        offers.push(bench.offer().await);
+    }
+    bench.wake().await;
+    bench.wake().await;
+    assert_eq!(bench.offers_waiting(), 0);
+    let ahead: Vec<_> = offers.iter().map(|offer| offer.offer.ahead).collect();
+    assert_eq!(ahead.iter().filter(|ahead| **ahead).count(), 2, "{ahead:?}");
+}
+
+#[actix_rt::test]
+async fn the_higher_priority_goes_first_and_a_change_counts_at_once() {
+    let bench = Bench::with_workers(1).await;
+    let low = bench.job_with("1-5", |new| new.chunk = Some(1)).await;
+    let offers = [bench.offer().await, bench.offer().await];
+    let high = bench.job_with("1", |new| new.priority = 90).await;
+    bench.render(&offers[0]).await;
+    let next = bench.offer().await;
+    assert_eq!((next.offer.task.job, next.offer.ahead), (high, true));
+    assert_ne!(low, high);
+}
+
+#[actix_rt::test]
+async fn two_accounts_share_the_slots() {
+    let bench = Bench::with_workers(2).await;
+    let first = bench.job_with("1-50", |new| new.chunk = Some(1)).await;
+    let offers = [bench.offer().await, bench.offer().await, bench.offer().await, bench.offer().await];
+    assert!(offers.iter().all(|offer| offer.offer.task.job == first));
+    let other = AccountId::from_u128(2);
+    bench.account(other).await;
+    let second = bench
+        .job_with("1-50", |new| {
+            new.account_id = other;
+            new.chunk = Some(1);
+        })
+        .await;
+    let mut jobs = Vec::new();
+    for offer in offers {
+        bench.render(&offer).await;
+        jobs.push(bench.offer().await.offer.task.job);
+    }
+    assert_eq!(jobs.iter().filter(|job| **job == second).count(), 2, "{jobs:?}");
+}
+
+#[actix_rt::test]
+async fn when_a_frame_ends_the_next_lease_is_there_already() {
+    let bench = Bench::with_workers(1).await;
+    let job = bench.job_with("1-12", |new| new.chunk = Some(1)).await;
+    let mut next = bench.offer().await;
+    for frame in 1..=12 {
+        // While this one renders, the one ahead arrives: the slot never waits for the cloud.
+        bench.start(&next).await;
+        let ahead = if frame < 12 { Some(bench.offer().await) } else { None };
+        bench.frame(&next, frame).await;
+        bench.ended(&next, pictor_actors::protocol::AttemptOutcome::Rendered).await;
+        let Some(ahead) = ahead else { break };
+        next = ahead;
+    }
+    bench.job_in(job, JobState::Completed).await;
+}
