@@ -1,1 +1,167 @@
-//! To be written.
+//! Start and stop: builds store, blobs, actors and HTTP in order, and lets them go in the reverse order.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use anyhow::{Context, Result, bail};
+use pictor_actors::now::{Clock, SystemClock};
+use pictor_actors::supervise::{Shutdown, StopReason};
+use pictor_actors::units::Millis;
+
+use crate::agents::{Farm, FarmParts};
+use crate::blobs;
+use crate::config::Config;
+use crate::http::layers::rate_limit::{RateLimits, RateRules};
+use crate::http::server;
+use crate::http::state::AppState;
+use crate::ingest::Ingest;
+use crate::secrets::new_secret;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::views::Views;
+
+/// Requests in flight get this long once a stop is asked for.
+const DRAIN_WITHIN: Millis = Millis::from_secs(6);
+/// Sockets, actors and the store get this long to close after that; the whole stop takes ten seconds at most.
+const CLOSE_WITHIN: Millis = Millis::from_secs(3);
+/// A set-up address is good for this long; `admin set-up` prints a fresh one.
+pub const SET_UP_VALID_FOR: Millis = Millis::from_secs(24 * 3600);
+/// Where the running cloud writes its address, for `admin` verbs beside it.
+pub const ADDRESS_FILE: &str = "address";
+
+/// Runs the cloud until it is asked to stop.
+///
+/// # Errors
+/// Something it cannot do without could not be had, or an actor was given up.
+pub async fn serve(config: Config) -> Result<()> {
+    let folder = &config.data_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    let _lock = lock(folder)?;
+    let config = Arc::new(config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = Store::open(&config.database).await.context("cannot open the database")?;
+    let blobs = blobs::open(&config.blobs).await.context("cannot open the folder of blobs")?;
+    let listener = TcpListener::bind(config.server.listen)
+        .with_context(|| format!("cannot listen on {}: is another program there?", config.server.listen))?;
+    let address = address(&config, &listener)?;
+    let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
+    let farm = Farm::start(FarmParts {
+        store: store.clone(),
+        blobs: Arc::clone(&blobs),
+        config: Arc::clone(&config),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let state = AppState {
+        ingest: Ingest::new(&config, store.clone(), Arc::clone(&blobs), Arc::clone(&clock)),
+        rate_limits: RateLimits::new(&RateRules::from(&config.limits)),
+        views: Arc::new(Views::load().context("cannot read the templates")?),
+        config: Arc::clone(&config),
+        store: store.clone(),
+        blobs,
+        farm,
+        clock: Arc::clone(&clock),
+        metrics,
+        shutdown: shutdown.clone(),
+    };
+    std::fs::write(config.data_dir.join(ADDRESS_FILE), &address).context("cannot note the address")?;
+    announce(&address, set_up_path(&store, &*clock).await?.as_deref())?;
+    stop_on_signals(shutdown.clone())?;
+    let conducting = shutdown.conduct(DRAIN_WITHIN, CLOSE_WITHIN);
+    let (served, report) =
+        tokio::join!(server::serve(Data::new(state), listener, shutdown.clone()), conducting);
+    served.context("the HTTP server failed")?;
+    store.close().await;
+    for (phase, who) in report.overdue {
+        tracing::warn!(?phase, who, "had not stopped in time");
+    }
+    match shutdown.reason() {
+        Some(reason) if reason.is_failure() => bail!("{reason}"),
+        reason => {
+            tracing::info!(reason = reason.map(|reason| reason.to_string()), "stopped");
+            Ok(())
+        }
+    }
+}
+
+/// One cloud a data folder: two would not see each other's actors.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another pictor-cloud runs with {}: stop it, or say --data with another folder",
+                folder.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn address(config: &Config, listener: &TcpListener) -> Result<String> {
+    if let Some(url) = &config.server.public_url {
+        return Ok(url.as_str().trim_end_matches('/').to_owned());
+    }
+    let scheme = if config.server.secure_cookies { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", listener.local_addr().context("the listener has an address")?))
+}
+
+/// A fresh set-up path while nobody could sign in.
+async fn set_up_path(store: &Store, clock: &dyn Clock) -> Result<Option<String>> {
+    if store.count_accounts().await? > 0 {
+        return Ok(None);
+    }
+    fresh_set_up_path(store, clock).await.map(Some)
+}
+
+/// A fresh one-time set-up path; the one before is dead.
+///
+/// # Errors
+/// The store or the system's random numbers failed.
+pub async fn fresh_set_up_path(store: &Store, clock: &dyn Clock) -> Result<String> {
+    let (secret, hash) = new_secret("")?;
+    store.put_setup_token(&hash, clock.now().wall.plus(SET_UP_VALID_FOR)).await?;
+    Ok(format!("/set-up/{secret}"))
+}
+
+/// One line for people and scripts; the log goes elsewhere.
+fn announce(address: &str, set_up: Option<&str>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "pictor-cloud listens on {address}")?;
+    if let Some(path) = set_up {
+        writeln!(out, "no account yet; set it up once at {address}{path}")?;
+    }
+    out.flush().context("cannot write to standard output")
+}
+
+fn stop_on_signals(shutdown: Shutdown) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+        actix_rt::spawn(async move {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = tokio::signal::ctrl_c() => "SIGINT",
+            };
+            shutdown.begin(StopReason::Asked(name.into()));
+        });
+    }
+    #[cfg(not(unix))]
+    actix_rt::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            shutdown.begin(StopReason::Asked("Ctrl-C".into()));
+        }
+    });
+    Ok(())
+}

@@ -3,15 +3,20 @@
 //! Layers, later wins: defaults, TOML file, environment (`PICTOR__SECTION__KEY`), flags. An unknown key is an error
 //! that names the nearest one. All problems are reported together.
 
+mod load;
 mod secret;
 mod sections;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
+pub use load::{Flags, Loaded, Problems, load};
 pub use secret::Secret;
 pub use sections::{
     BlobsConfig, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, LogFormat, ServerConfig,
 };
+
+pub use settings::{SETTINGS, Setting};
 
 /// All settings, resolved: nothing is left to default.
 #[derive(Debug, Clone)]

@@ -1,0 +1,97 @@
+//! The command line of `pictor-cloud`.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command line: printing is what it is for
+
+mod admin;
+mod settings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Flags, Loaded, LogFormat};
+use crate::{boot, telemetry};
+
+/// Host a Pictor farm.
+#[derive(Debug, Parser)]
+#[command(name = "pictor-cloud", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the cloud
+    Serve {
+        #[command(flatten)]
+        place: Place,
+        /// Address and port; 127.0.0.1:7420 unless given
+        #[arg(long)]
+        listen: Option<String>,
+    },
+    /// Look at the settings
+    Config {
+        #[command(subcommand)]
+        verb: settings::Verb,
+    },
+    /// Accounts, tokens and workers from the command line; works while the cloud runs
+    Admin {
+        #[command(subcommand)]
+        verb: admin::Verb,
+    },
+}
+
+/// Which cloud is meant.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Folder of everything the cloud keeps
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    /// Database: sqlite:///path/to/file or postgres://user:password@host/name
+    #[arg(long, global = true)]
+    database: Option<String>,
+    /// Settings file; pictor.toml in the data folder unless given
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn load(&self, more: Vec<(&'static str, String)>) -> Result<Loaded> {
+        let mut values = more;
+        values.extend(self.database.clone().map(|url| ("database.url", url)));
+        let flags = Flags { data: self.data.clone(), config: self.config.clone(), values };
+        Ok(config::load(&flags)?)
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match actix_web::rt::System::new().block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pictor-cloud: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Serve { place, listen } => {
+            let more = listen.map(|listen| ("server.listen", listen)).into_iter().collect();
+            let config = place.load(more)?.config;
+            let format = match config.log.format {
+                LogFormat::Text => telemetry::LogFormat::Pretty,
+                LogFormat::Json => telemetry::LogFormat::Json,
+            };
+            telemetry::init(format, &config.log.level)?;
+            boot::serve(config).await
+        }
+        Command::Config { verb } => settings::run(&verb),
+        Command::Admin { verb } => admin::run(verb).await,
+    }
+}

@@ -1,0 +1,232 @@
+//! Layers of settings: defaults, TOML file, environment, flags. The only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::settings::{SETTINGS, Setting};
+use super::{BlobsConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig};
+
+/// What the command line says; it wins over everything.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// Data folder.
+    pub data: Option<PathBuf>,
+    /// TOML file; `pictor.toml` in the data folder unless said.
+    pub config: Option<PathBuf>,
+    /// `key`, value.
+    pub values: Vec<(&'static str, String)>,
+}
+
+/// Settings with where each came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Key → origin, for every setting.
+    pub origins: BTreeMap<&'static str, String>,
+}
+
+/// Everything that is wrong with the settings, at once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the settings are not right:")?;
+        self.0.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// A value as it was found.
+struct Found {
+    key: String,
+    text: String,
+    origin: String,
+}
+
+/// Reads all layers.
+///
+/// # Errors
+/// Every unknown key (with the nearest one that exists) and every value that is not allowed, together.
+pub fn load(flags: &Flags) -> Result<Loaded, Problems> {
+    let environment: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name.starts_with("PICTOR__")).collect();
+    load_from(flags, &environment)
+}
+
+fn load_from(flags: &Flags, environment: &[(String, String)]) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let data_dir = data_folder(flags, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut config = defaults(data_dir);
+    let mut origins: BTreeMap<_, _> =
+        SETTINGS.iter().map(|setting| (setting.key, "default".to_owned())).collect();
+    let mut found = in_file(flags, &config.data_dir).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Vec::new()
+    });
+    found.extend(in_environment(environment));
+    found.extend(flags.values.iter().map(|(key, text)| Found {
+        key: (*key).to_owned(),
+        text: text.clone(),
+        origin: "command line".into(),
+    }));
+    for Found { key, text, origin } in found {
+        match SETTINGS.iter().find(|setting| setting.key == key) {
+            Some(setting) => match (setting.set)(&mut config, &text) {
+                Ok(()) => drop(origins.insert(setting.key, origin)),
+                Err(wish) => problems.push(refused(setting, &text, &origin, &wish)),
+            },
+            None => problems.push(format!("{key} ({origin}): there is no such setting; {}", nearest(&key))),
+        }
+    }
+    problems.extend(contradictions(&config));
+    if problems.is_empty() { Ok(Loaded { config, origins }) } else { Err(Problems(problems)) }
+}
+
+fn refused(setting: &Setting, text: &str, origin: &str, wish: &str) -> String {
+    let shown = if setting.is_secret { "•••" } else { text };
+    format!("{} = {shown} ({origin}): {wish}", setting.key)
+}
+
+/// What each value alone cannot tell.
+fn contradictions(config: &Config) -> Vec<String> {
+    let liveness = &config.liveness;
+    let rising = [liveness.heartbeat_ms, liveness.stale_after_ms, liveness.offline_after_ms];
+    if rising.is_sorted_by(|one, other| one < other) {
+        return Vec::new();
+    }
+    vec!["liveness: heartbeat_ms < stale_after_ms < offline_after_ms must hold".into()]
+}
+
+fn defaults(data_dir: PathBuf) -> Config {
+    Config {
+        server: ServerConfig::default(),
+        database: DatabaseConfig::in_folder(&data_dir),
+        blobs: BlobsConfig { dir: data_dir.join("blobs") },
+        data_dir,
+        liveness: LivenessConfig::default(),
+        limits: LimitsConfig::default(),
+        log: LogConfig::default(),
+    }
+}
+
+fn data_folder(flags: &Flags, environment: &[(String, String)]) -> Result<PathBuf, String> {
+    let named = environment.iter().find(|(name, _)| name == "PICTOR__DATA").map(|(_, folder)| folder.into());
+    let folder = match flags.data.clone().or(named) {
+        Some(folder) => folder,
+        None => directories::ProjectDirs::from("", "", "pictor-cloud")
+            .map(|folders| folders.data_dir().to_path_buf())
+            .ok_or("no home folder: say --data FOLDER")?,
+    };
+    std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn in_file(flags: &Flags, data_dir: &Path) -> Result<Vec<Found>, String> {
+    let path = flags.config.clone().unwrap_or_else(|| data_dir.join("pictor.toml"));
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => {
+            return Ok(vec![]);
+        }
+        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    let table: toml::Table = text.parse().map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut found = Vec::new();
+    for (section, value) in table {
+        let origin = path.display().to_string();
+        match value {
+            toml::Value::Table(keys) => found.extend(keys.into_iter().map(|(key, value)| Found {
+                key: format!("{section}.{key}"),
+                text: as_text(&value),
+                origin: origin.clone(),
+            })),
+            other => found.push(Found { key: section, text: as_text(&other), origin }),
+        }
+    }
+    Ok(found)
+}
+
+fn as_text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn in_environment(environment: &[(String, String)]) -> Vec<Found> {
+    environment
+        .iter()
+        .filter(|(name, _)| name != "PICTOR__DATA")
+        .map(|(name, text)| Found {
+            key: name.trim_start_matches("PICTOR__").to_lowercase().replace("__", "."),
+            text: text.clone(),
+            origin: format!("environment {name}"),
+        })
+        .collect()
+}
+
+/// The existing key that differs least, by edit distance.
+fn nearest(key: &str) -> String {
+    let nearest = SETTINGS.iter().min_by_key(|setting| distance(key, setting.key));
+    nearest.map_or_else(String::new, |setting| format!("did you mean {}?", setting.key))
+}
+
+/// Levenshtein's distance, one row at a time.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, wanted) in other.chars().enumerate() {
+            let replaced = diagonal + usize::from(letter != wanted);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn later_layers_win_and_each_value_knows_where_it_came_from() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("pictor.toml"),
+            "[log]\nlevel = \"warn\"\n[limits]\nworker_links_max = 5\n",
+        )
+        .unwrap();
+        let flags = Flags {
+            data: Some(folder.path().into()),
+            config: None,
+            values: vec![("server.listen", "127.0.0.1:1".into())],
+        };
+        let loaded = load_from(&flags, &environment(&[("PICTOR__LOG__LEVEL", "debug")])).unwrap();
+        assert_eq!(loaded.config.log.level, "debug");
+        assert_eq!(loaded.config.limits.worker_links_max, 5);
+        assert_eq!(loaded.origins["log.level"], "environment PICTOR__LOG__LEVEL");
+        assert_eq!(loaded.origins["server.listen"], "command line");
+        assert_eq!(loaded.origins["log.format"], "default");
+    }
+
+    #[test]
+    fn all_problems_come_at_once_with_the_nearest_name_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        let wrong = environment(&[
+            ("PICTOR__SERVER__LISTN", "x"),
+            ("PICTOR__DATABASE__URL", "mysql://secret"),
+            ("PICTOR__LIVENESS__HEARTBEAT_MS", "-5"),
+        ]);
+        let words = load_from(&flags, &wrong).unwrap_err().to_string();
+        assert!(words.contains("did you mean server.listen?"), "{words}");
+        assert!(words.contains("database.url") && !words.contains("secret"), "{words}");
+        assert!(words.contains("100 to 300000"), "{words}");
+    }
+}
