@@ -82,9 +82,9 @@ pub async fn sessions_and_tokens_end_when_they_should(store: Store) {
     let found = store.session_by_secret("s1", at(99)).await.unwrap().unwrap();
     assert_eq!(found, (session.clone(), one.clone()));
     assert_eq!(store.session_by_secret("s1", at(100)).await.unwrap(), None);
-    store.touch_session(session.id, at(30)).await.unwrap();
+    store.touch_session(session.id, at(100), at(30)).await.unwrap();
     assert_eq!(store.list_sessions(one.id).await.unwrap()[0].last_used_at, T0, "not within a minute");
-    store.touch_session(session.id, at(61)).await.unwrap();
+    store.touch_session(session.id, at(100), at(61)).await.unwrap();
     assert_eq!(store.list_sessions(one.id).await.unwrap()[0].last_used_at, at(61));
     assert!(matches!(store.end_session(other.id, session.id).await, Err(StoreError::NotFound)));
     store.end_session(one.id, session.id).await.unwrap();

@@ -37,6 +37,8 @@ pub struct Inputs {
     used: Mutex<BTreeMap<LeaseId, Used>>,
     /// One fetch per blob at a time: two slots that want the same texture load it once.
     fetching: Mutex<BTreeMap<BlobHash, Arc<tokio::sync::Mutex<()>>>>,
+    /// One job folder is laid out at a time: a job's running lease and the one sent ahead share it.
+    laying: Mutex<()>,
 }
 
 /// What a lease uses.
@@ -72,7 +74,7 @@ impl Inputs {
             fs::create_dir_all(folder.join(part))?;
         }
         let used = Mutex::default();
-        Ok(Self { folder, bytes_max, cloud, used, fetching: Mutex::default() })
+        Ok(Self { folder, bytes_max, cloud, used, fetching: Mutex::default(), laying: Mutex::default() })
     }
 
     /// Brings a job's files into place for a lease, and marks them as used by it until [`Inputs::release`]. Waits as
@@ -100,6 +102,7 @@ impl Inputs {
         let laid_out = tokio::task::spawn_blocking({
             let place = place.clone();
             move || {
+                let _alone = lock(&inputs.laying);
                 let done = layout::lay_out(&inputs.folder, &place, &files);
                 inputs.evict();
                 done

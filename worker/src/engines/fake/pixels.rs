@@ -131,6 +131,8 @@ mod tests {
         let still = image::load_from_memory(&picture(OutputFormat::Jpeg, 7, 64, 36)).unwrap();
         assert_eq!(still.to_rgb8().dimensions(), (64, 36));
         let bytes = picture(OutputFormat::OpenExr, 51, 20, 10);
+        use exr::image::read::image::ReadLayers as _;
+        use exr::image::read::layers::ReadChannels as _;
         let file = exr::prelude::read().no_deep_data().largest_resolution_level().all_channels().all_layers();
         let image = file.all_attributes().from_buffered(std::io::Cursor::new(&bytes)).unwrap();
         let layer = &image.layer_data[0];
