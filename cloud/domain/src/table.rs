@@ -1,4 +1,5 @@
-//! For tests: the whole (state × event) table of a machine as text, so that a changed rule is a changed line in review.
+//! For tests: the whole (state × event) table of a machine as text, so that a changed rule is a changed line
+//! in review.
 
 use std::fmt::Write as _;
 

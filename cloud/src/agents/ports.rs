@@ -1,8 +1,8 @@
 //! How the actors that hand out work reach the others: by what can be asked, not by who answers.
 //!
-//! A door names its actor's type, and fleet, jobs and dispatcher know each other in a circle; so each holds the others
-//! as [`Ask`] of the messages it sends. A [`Late`] stands for a door that is opened after those who hold it. Tests put
-//! listening actors there.
+//! A door names its actor's type, and fleet, jobs and dispatcher know each other in a circle; so each holds
+//! the others as [`Ask`] of the messages it sends. A [`Late`] stands for a door that is opened after those
+//! who hold it. Tests put listening actors there.
 
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -42,7 +42,8 @@ where
     }
 }
 
-/// A door that is opened later. Clones are the same one; before it is set it answers as one that is being rebuilt.
+/// A door that is opened later. Clones are the same one; before it is set it answers as one that is being
+/// rebuilt.
 pub struct Late<A: Actor>(Arc<OnceLock<Door<A>>>);
 
 impl<A: Actor> Late<A> {

@@ -237,6 +237,15 @@ impl Store {
         self.write_one("DELETE FROM sessions WHERE account_id = $1", args![account]).await
     }
 
+    /// Removes sessions that expired before then, at most `limit`; returns how many.
+    pub async fn drop_expired_sessions(&self, before: UnixMillis, limit: u32) -> Result<u64> {
+        self.write_one(
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)",
+            args![before, limit],
+        )
+        .await
+    }
+
     async fn enabled_account(&self, id: AccountId) -> Result<Option<AccountRow>> {
         self.optional("SELECT * FROM accounts WHERE id = $1 AND disabled_at IS NULL", args![id]).await
     }

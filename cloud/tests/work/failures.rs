@@ -49,8 +49,8 @@ async fn a_poison_job_ends_as_the_jobs_fault_and_no_worker_is_rested() {
     assert_eq!(
         row.reason.as_deref(),
         Some(
-            "Blender crashed on 2 workers that render other work well, so the scene is the likely cause; the last \
-             one said: signal 11"
+            "Blender crashed on 2 workers that render other work well, so the scene is the likely cause; \
+             the last one said: signal 11"
         )
     );
     for worker in 1..=2 {

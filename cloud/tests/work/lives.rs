@@ -73,7 +73,7 @@ async fn a_paused_job_gives_nothing_out_keeps_its_frame_in_hand_and_goes_on() {
     bench.job_in(job, JobState::Running).await;
     bench.store.pause_job(job, bench.now()).await.unwrap();
     bench.changed(job).await;
-    let mut told = vec![bench.cancel().await.1, bench.cancel().await.1];
+    let mut told = [bench.cancel().await.1, bench.cancel().await.1];
     told.sort_by_key(|cancel| cancel.lease);
     let mut expected =
         vec![(running.offer.lease, CancelReason::JobPaused), (ahead.offer.lease, CancelReason::Superseded)];

@@ -1,8 +1,8 @@
 //! How many frames the next tasks get.
 //!
-//! Tasks are cut as they are needed, from the front: while no frame time is known one frame each, so that every slot
-//! soon tells; then as many as take [`TASK_TIME`], but never more than leaves a share for each slot. Shares shrink
-//! toward the end, so that no slot works long after the others are done.
+//! Tasks are cut as they are needed, from the front: while no frame time is known one frame each, so that
+//! every slot soon tells; then as many as take [`TASK_TIME`], but never more than leaves a share for each
+//! slot. Shares shrink toward the end, so that no slot works long after the others are done.
 
 use pictor_actors::limits::FRAMES_PER_TASK_MAX;
 use pictor_actors::units::Millis;

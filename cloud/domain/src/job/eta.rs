@@ -38,7 +38,8 @@ pub struct Outlook {
     pub frame_mean: Option<Millis>,
 }
 
-/// When the last frame will be there, if all goes on as now; unknown while nothing renders or no frame time is known.
+/// When the last frame will be there, if all goes on as now; unknown while nothing renders or no frame time
+/// is known.
 #[must_use]
 pub fn eta(outlook: &Outlook, now: UnixMillis) -> Option<UnixMillis> {
     let mean = outlook.frame_mean?;

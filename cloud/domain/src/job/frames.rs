@@ -1,8 +1,9 @@
-//! Sets of frames: what a person writes (`1-240`, `1-240x2`, `1,5,9-20`, `-10--1`) and what the farm counts with.
+//! Sets of frames: what a person writes (`1-240`, `1-240x2`, `1,5,9-20`, `-10--1`) and what the farm counts
+//! with.
 //!
-//! A set is kept as runs, not as numbers: a job of 250,000 frames costs a few bytes, and cutting tasks off its
-//! front costs nothing. Overlaps and repetitions are allowed in the text and vanish. The text that comes out is
-//! canonical: two equal sets have the same text.
+//! A set is kept as runs, not as numbers: a job of 250,000 frames costs a few bytes, and cutting tasks off
+//! its front costs nothing. Overlaps and repetitions are allowed in the text and vanish. The text that comes
+//! out is canonical: two equal sets have the same text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -151,15 +152,15 @@ impl FrameSet {
     #[must_use]
     pub fn contains(&self, frame: i32) -> bool {
         let at = self.runs.partition_point(|run| run.first <= frame);
-        // Runs of a step above 1 may interleave with nothing (they are cut from ascending numbers), so only the run
-        // that starts last at or before the frame can hold it.
+        // Runs of a step above 1 may interleave with nothing (they are cut from ascending numbers), so only
+        // the run that starts last at or before the frame can hold it.
         at.checked_sub(1)
             .and_then(|index| self.runs.get(index))
             .is_some_and(|run| frame <= run.last() && (frame - run.first) % run.step == 0)
     }
 
-    /// The `count` frames after the first `skip`; nothing where there is none. Costs the number of runs and of
-    /// frames taken, not of frames left out.
+    /// The `count` frames after the first `skip`; nothing where there is none. Costs the number of runs and
+    /// of frames taken, not of frames left out.
     #[must_use]
     pub fn slice(&self, skip: u32, count: u32) -> Option<Self> {
         let end = skip.saturating_add(count).min(self.len);
@@ -191,7 +192,8 @@ fn consecutive(numbers: &[i32]) -> usize {
     1 + numbers.windows(2).take_while(|pair| pair[1] - pair[0] == 1).count()
 }
 
-/// Step and length of the run that starts here: three or more equal steps whose frames stand alone, else one frame.
+/// Step and length of the run that starts here: three or more equal steps whose frames stand alone, else one
+/// frame.
 fn stepped(numbers: &[i32]) -> (i32, usize) {
     let Some(step) = numbers.get(1).map(|second| second - numbers[0]) else { return (1, 1) };
     let mut count = 1;

@@ -7,7 +7,8 @@
 //!               paused ◄───┘  └── (resume)        any state that has not ended ─► cancelled
 //! ```
 //!
-//! The rows of the store are the truth; this says which change of them is allowed and what must follow from it.
+//! The rows of the store are the truth; this says which change of them is allowed and what must follow from
+//! it.
 
 use pictor_actors::protocol::CancelReason;
 use pictor_actors::units::UnixMillis;
@@ -314,7 +315,8 @@ mod tests {
                 }
                 prop_assert_eq!(holds(&now), Ok(()));
                 prop_assert!(before.started_at.is_none() || now.started_at == before.started_at);
-                prop_assert!(!matches!(before.state, JobState::Cancelled | JobState::Completed) || now == before);
+                let is_final = matches!(before.state, JobState::Cancelled | JobState::Completed);
+                prop_assert!(!is_final || now == before);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a creator asked for, checked: the only way to a job.
 //!
-//! The request comes as text and numbers from a form or from JSON; what is wrong is said field by field, in words,
-//! all at once. What the file says (frames, engine) fills what was left open.
+//! The request comes as text and numbers from a form or from JSON; what is wrong is said field by field, in
+//! words, all at once. What the file says (frames, engine) fills what was left open.
 
 use pictor_actors::limits::{FRAMES_PER_TASK_MAX, NAME_CHARS_MAX};
 use pictor_actors::protocol::assignment::{OutputFormat, RenderEngine, RenderSettings};

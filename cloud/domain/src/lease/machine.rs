@@ -5,8 +5,8 @@
 //!    └─► ended(declined | not answered)
 //! ```
 //!
-//! A running lease whose frames are all rendered stays live until they are delivered. A lease is a hint of liveness,
-//! not proof: what protects the work is the fence.
+//! A running lease whose frames are all rendered stays live until they are delivered. A lease is a hint of
+//! liveness, not proof: what protects the work is the fence.
 
 use pictor_actors::units::UnixMillis;
 

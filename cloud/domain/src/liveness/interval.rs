@@ -1,4 +1,5 @@
-//! How often workers speak: often when they are few, so rarely when they are many that their sum stays bounded.
+//! How often workers speak: often when they are few, so rarely when they are many that their sum stays
+//! bounded.
 
 use pictor_actors::now::Mono;
 use pictor_actors::units::Millis;
@@ -32,8 +33,8 @@ impl HeartbeatPolicy {
         Millis(for_rate.max(self.interval_min.0).max(1))
     }
 
-    /// The interval for one worker: up to a fifth longer than the mean, at the place that `random` picks, so that
-    /// workers that came together drift apart. Never shorter, which keeps the bound.
+    /// The interval for one worker: up to a fifth longer than the mean, at the place that `random` picks, so
+    /// that workers that came together drift apart. Never shorter, which keeps the bound.
     #[must_use]
     pub fn next_after(&self, workers: usize, random: u64) -> Millis {
         let mean = self.interval(workers).0;

@@ -1,8 +1,8 @@
 //! Is a worker there? Judged by the cloud's clock from the last sign of life, never by the worker's.
 //!
-//! `never → online → stale → offline`: a heartbeat leads back to *online* from anywhere; a goodbye leads to *offline*
-//! at once. A closed socket alone changes nothing: short cuts cost nothing. What a state means for leases is not
-//! decided here: they have their own deadline.
+//! `never → online → stale → offline`: a heartbeat leads back to *online* from anywhere; a goodbye leads to
+//! *offline* at once. A closed socket alone changes nothing: short cuts cost nothing. What a state means for
+//! leases is not decided here: they have their own deadline.
 
 mod interval;
 mod watch;
@@ -38,8 +38,8 @@ pub struct LivenessLimits {
 }
 
 impl LivenessLimits {
-    /// The limits for a worker that was told to speak every `interval`: where many workers speak seldom, three
-    /// missed heartbeats take longer than the configured time.
+    /// The limits for a worker that was told to speak every `interval`: where many workers speak seldom,
+    /// three missed heartbeats take longer than the configured time.
     #[must_use]
     pub fn for_interval(self, interval: Millis) -> Self {
         let stale_after = self.stale_after.max(Millis(interval.0.saturating_mul(3)));
@@ -59,8 +59,8 @@ impl LivenessLimits {
     }
 }
 
-/// The connection of a worker that has no socket here, from what is stored: it is never *online*, because nothing
-/// would renew it.
+/// The connection of a worker that has no socket here, from what is stored: it is never *online*, because
+/// nothing would renew it.
 #[must_use]
 pub fn stored_connection(
     last_heartbeat_at: Option<UnixMillis>,

@@ -52,7 +52,10 @@ fn leases_are_safe_for_a_while_after_a_start() {
 
 proptest! {
     #[test]
-    fn the_rate_of_all_workers_is_bounded_and_stale_means_three_missed(workers in 1usize..2_000_000, random: u64) {
+    fn the_rate_of_all_workers_is_bounded_and_stale_means_three_missed(
+        workers in 1usize..2_000_000,
+        random: u64,
+    ) {
         let policy = HeartbeatPolicy::new(EVERY, Millis(0));
         let next = policy.next_after(workers, random);
         prop_assert!(workers as u64 * 1_000 <= RATE_MAX_PER_SECOND * next.0, "{workers} every {next:?}");
@@ -62,7 +65,9 @@ proptest! {
     }
 
     #[test]
-    fn a_deadline_always_lies_ahead_and_each_change_is_told_once(steps in prop::collection::vec((0u64..40_000, 0u8..3), 1..40)) {
+    fn a_deadline_always_lies_ahead_and_each_change_is_told_once(
+        steps in prop::collection::vec((0u64..40_000, 0u8..3), 1..40),
+    ) {
         let mut worker = Liveness::never(LIMITS);
         let mut now = Mono(0);
         for (wait, what) in steps {

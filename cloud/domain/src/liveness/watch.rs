@@ -34,8 +34,8 @@ impl DeadlineReason {
     }
 }
 
-/// The signs of life of one worker. The connection it reports changes only through its methods, so that every change
-/// can be announced once.
+/// The signs of life of one worker. The connection it reports changes only through its methods, so that every
+/// change can be announced once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Liveness {
     limits: LivenessLimits,
@@ -58,8 +58,8 @@ impl Liveness {
         self.shown
     }
 
-    /// A sign of life (welcome or heartbeat); the next one is expected after `next_after`. True if the connection
-    /// changed by it.
+    /// A sign of life (welcome or heartbeat); the next one is expected after `next_after`. True if the
+    /// connection changed by it.
     pub fn on_sign(&mut self, now: Mono, next_after: Millis) -> bool {
         self.last_sign = Some(now);
         self.interval = next_after;

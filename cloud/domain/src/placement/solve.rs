@@ -55,7 +55,8 @@ impl<'a> Work<'a> {
         Self { slots, queues, leases_of, grants: Vec::new() }
     }
 
-    /// Grants the most important task that some slot with at most `held_max` leases can take; false if there is none.
+    /// Grants the most important task that some slot with at most `held_max` leases can take; false if there
+    /// is none.
     fn grant_one(&mut self, held_max: u8) -> bool {
         let mut turns: Vec<Turn> = self.queues.values().filter_map(|queue| self.turn_of(queue)).collect();
         turns.sort_unstable();
@@ -73,7 +74,8 @@ impl<'a> Work<'a> {
         Some((Reverse(task.priority), leases, task.job_created_at, task.job))
     }
 
-    /// The best slot for the job's next task; a task that must wait for another worker lets those behind it pass.
+    /// The best slot for the job's next task; a task that must wait for another worker lets those behind it
+    /// pass.
     fn best_of(&self, job: JobId, held_max: u8) -> Option<(usize, usize)> {
         let queue = self.queues.get(&job)?;
         let mut tried: BTreeSet<&BTreeSet<WorkerId>> = BTreeSet::new();

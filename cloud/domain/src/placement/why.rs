@@ -1,4 +1,5 @@
-//! Why does a job wait? For each task that was not placed, the rule that dropped each slot, and the rules in words.
+//! Why does a job wait? For each task that was not placed, the rule that dropped each slot, and the rules in
+//! words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +37,8 @@ pub struct Dropped {
     pub rule: Rule,
 }
 
-/// For each job with a task that the plan leaves waiting: every slot with its rule, for the first such task. A job
-/// with an empty list waits because there is no slot at all.
+/// For each job with a task that the plan leaves waiting: every slot with its rule, for the first such task.
+/// A job with an empty list waits because there is no slot at all.
 #[must_use]
 pub fn why(problem: &Problem, plan: &Plan) -> BTreeMap<JobId, Vec<Dropped>> {
     let granted: BTreeSet<_> = plan.grants.iter().map(|grant| grant.task).collect();
@@ -83,7 +84,8 @@ fn rule_of(slot: &SlotIn, task: &TaskIn, problem: &Problem) -> Rule {
     }
 }
 
-/// The rules in words, one line each with the number of slots; never empty, because nothing waits without a reason.
+/// The rules in words, one line each with the number of slots; never empty, because nothing waits without a
+/// reason.
 #[must_use]
 pub fn words(dropped: &[Dropped]) -> Vec<String> {
     if dropped.is_empty() {

@@ -10,8 +10,8 @@
 //!         paused                                any state that has not ended ─► cancelled
 //! ```
 //!
-//! A task has at most one lease. Its fence rises with each change of hands, and whoever comes with an older one is
-//! refused, whatever he says.
+//! A task has at most one lease. Its fence rises with each change of hands, and whoever comes with an older
+//! one is refused, whatever he says.
 
 use pictor_actors::units::UnixMillis;
 

@@ -1,7 +1,8 @@
 //! What a failed attempt means: is it the job's fault, the worker's, or not known yet?
 //!
-//! Some classes speak for themselves: a scene without a camera has none anywhere; a full disk is the worker's. The
-//! others need a second opinion: the same class on two workers of good standing is the job's fault.
+//! Some classes speak for themselves: a scene without a camera has none anywhere; a full disk is the
+//! worker's. The others need a second opinion: the same class on two workers of good standing is the job's
+//! fault.
 
 use std::collections::BTreeSet;
 
@@ -125,7 +126,8 @@ fn second_opinion(record: &Record<'_>, class: FailureClass) -> Option<Verdict> {
         of_class.clone().filter(|failure| failure.in_good_standing).map(|failure| failure.worker).collect();
     if opinions.len() >= 2 {
         let message = format!(
-            "{} on {} workers that render other work well, so the scene is the likely cause; the last one said: {}",
+            "{} on {} workers that render other work well, so the scene is the likely cause; \
+             the last one said: {}",
             class.words(),
             opinions.len(),
             record.message

@@ -79,7 +79,8 @@ proptest! {
             }
             prop_assert_eq!(holds(&now), Ok(()));
             prop_assert!(now.fence >= before.fence);
-            // A right that is given, or taken before the work is done, never comes back under the same number.
+            // A right that is given, or taken before the work is done, never comes back under the same
+            // number.
             let was_given = now.is_leased && !before.is_leased;
             let was_taken = before.is_leased && !now.is_leased && now.state != TaskState::Completed;
             prop_assert!(!(was_given || was_taken) || now.fence > before.fence);
@@ -87,7 +88,10 @@ proptest! {
     }
 
     #[test]
-    fn every_task_ends(classes in prop::collection::vec((0usize..13, 1u128..4, any::<bool>()), 30), able in 1u128..4) {
+    fn every_task_ends(
+        classes in prop::collection::vec((0usize..13, 1u128..4, any::<bool>()), 30),
+        able in 1u128..4,
+    ) {
         let able: BTreeSet<_> = (1..=able).map(WorkerId::from_u128).collect();
         let mut now = task(TaskState::Pending, false);
         let mut failures = Vec::new();

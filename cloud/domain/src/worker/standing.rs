@@ -1,7 +1,8 @@
-//! Does a worker deserve more work? After some failed attempts in a row it is rested for a while and says why.
+//! Does a worker deserve more work? After some failed attempts in a row it is rested for a while and says
+//! why.
 //!
-//! Only failures that count against the worker arrive here ([`crate::task::retry`] decides that); a stored frame
-//! clears them.
+//! Only failures that count against the worker arrive here ([`crate::task::retry`] decides that); a stored
+//! frame clears them.
 
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::{Millis, UnixMillis};
@@ -66,7 +67,8 @@ pub fn rest_due(failures_in_row: u32, class: FailureClass, message: &str, now: U
     (failures_in_row >= FAILURES_IN_ROW_MAX).then(|| Rest {
         until: now.plus(REST_FOR),
         reason: format!(
-            "rested for {} minutes after {failures_in_row} failed attempts in a row; the last: {} ({message})",
+            "rested for {} minutes after {failures_in_row} failed attempts in a row; \
+             the last: {} ({message})",
             REST_FOR.0 / 60_000,
             class.words()
         ),

@@ -1,7 +1,8 @@
 //! Which ready task goes to which free slot: one turn at a time.
 //!
-//! A wake-up carries no data: each turn asks the fleet what is free and the store what is ready, lets the domain
-//! place it, stores the leases and only then offers them. Not here: what becomes of a task after that (the jobs).
+//! A wake-up carries no data: each turn asks the fleet what is free and the store what is ready, lets the
+//! domain place it, stores the leases and only then offers them. Not here: what becomes of a task after that
+//! (the jobs).
 
 mod actor;
 pub mod messages;

@@ -1,5 +1,6 @@
 //! One turn: capacity and ready tasks in, stored and offered leases out.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -99,15 +100,16 @@ fn seen_of(capacity: &[SlotCapacity]) -> SlotsSeen {
     }
 }
 
-/// Stores the plan's leases, then tells jobs and workers. Returns how many were refused because rows had changed.
+/// Stores the plan's leases, then tells jobs and workers. Returns how many were refused because rows had
+/// changed.
 async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usize, StoreError> {
     let store = &reach.ports.store;
     let now = reach.ports.clock.now().wall;
     let mut ready: BTreeMap<TaskId, ReadyTask> = ready.into_iter().map(|task| (task.task, task)).collect();
     let mut jobs: BTreeMap<JobId, JobRow> = BTreeMap::new();
     for grant in &plan.grants {
-        if !jobs.contains_key(&grant.job) {
-            jobs.insert(grant.job, retried(|| store.job(grant.job)).await?);
+        if let Entry::Vacant(place) = jobs.entry(grant.job) {
+            place.insert(retried(|| store.job(grant.job)).await?);
         }
     }
     let grants: Vec<_> = plan
@@ -139,8 +141,8 @@ async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usiz
 /// The jobs first, so that a worker's answer finds a job that knows the lease.
 async fn tell(reach: &Reach, leases: Vec<LeaseRow>, offers: Vec<OfferTask>) {
     for lease in &leases {
-        tracing::debug!(lease = %lease.id, task = %lease.task_id, worker = %lease.worker_id, slot = lease.slot,
-            fence = lease.fence, "granted");
+        let (task, worker) = (lease.task_id, lease.worker_id);
+        tracing::debug!(lease = %lease.id, %task, %worker, slot = lease.slot, fence = lease.fence, "granted");
     }
     if let Err(error) = reach.jobs.ask(LeasesGranted(leases), ANSWER_WITHIN).await {
         tracing::debug!(%error, "jobs did not hear of granted leases");

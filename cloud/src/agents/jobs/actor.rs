@@ -1,4 +1,5 @@
-//! One live job: its tasks, attempts, retries, progress, log. Everything it knows can be read from the store again.
+//! One live job: its tasks, attempts, retries, progress, log. Everything it knows can be read from the store
+//! again.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! What a job's actor does outside itself: the store, the fleet, the dispatcher, live events.
 //!
-//! What was certainly not done is tried again a few times; what may have been done is told to the actor, which then
-//! lets itself be rebuilt from the rows.
+//! What was certainly not done is tried again a few times; what may have been done is told to the actor,
+//! which then lets itself be rebuilt from the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -28,8 +28,8 @@ use crate::store::{
 
 /// Tries of a write that was certainly not done.
 const TRIES: u32 = 4;
-/// Tries of the reads that an actor is built from, two seconds apart at most: a database that is away for minutes
-/// must not cost the process.
+/// Tries of the reads that an actor is built from, two seconds apart at most: a database that is away for
+/// minutes must not cost the process.
 const BUILD_TRIES: u32 = 300;
 
 /// What the actors of jobs share.
@@ -117,10 +117,9 @@ pub(super) async fn read_rows(store: &Store, job: JobId) -> Result<Rows, StoreEr
 /// The rows to build an actor from, and the render times of the frames that are there.
 pub(super) async fn read_to_build(store: &Store, job: JobId) -> Result<(Rows, FrameTimes), StoreError> {
     let rows = tried(BUILD_TRIES, || read_rows(store, job)).await?;
-    let mut times = FrameTimes::default();
-    for frame in retried(|| store.frames_of(job)).await? {
-        times.add(Millis(frame.render_ms));
-    }
+    let mean = retried(|| store.frame_mean_ms(job)).await?.unwrap_or_default();
+    let count = u64::from(rows.job.frames_done);
+    let times = FrameTimes { count, total: Millis(mean.saturating_mul(count)) };
     Ok((rows, times))
 }
 
@@ -169,7 +168,7 @@ pub(super) struct FailedLease {
 
 pub(super) async fn judge_failure(reach: Rc<Reach>, failed: FailedLease) -> Happened {
     let lease = failed.lease.lease;
-    Happened::AttemptJudged(lease, judged(&reach, failed).await)
+    Happened::AttemptJudged(lease, Box::new(judged(&reach, failed).await))
 }
 
 async fn judged(reach: &Reach, failed: FailedLease) -> Result<(EndedAttempt, Verdict), StoreError> {

@@ -14,7 +14,7 @@ pub(super) enum Happened {
     /// A lease was given back, or not.
     LeaseGivenBack(LeaseId, Result<Vec<LeaseRow>, StoreError>),
     /// A failed attempt was judged and ended, or not.
-    AttemptJudged(LeaseId, Result<(EndedAttempt, Verdict), StoreError>),
+    AttemptJudged(LeaseId, Box<Result<(EndedAttempt, Verdict), StoreError>>),
     /// The rows were read anew (when so many changes had been seen), or not.
     Reloaded(Box<Result<Rows, StoreError>>, u64),
     /// It was looked whether the job is done.

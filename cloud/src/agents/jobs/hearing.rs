@@ -154,10 +154,10 @@ impl Job {
             Happened::WarningKept(Err(error)) => self.failed("a warning", &error, context),
             Happened::LeaseGivenBack(lease, Ok(_)) => self.on_given_back(lease, context),
             Happened::LeaseGivenBack(_, Err(error)) => self.failed("return of a lease", &error, context),
-            Happened::AttemptJudged(lease, Ok((ended, verdict))) => {
-                self.on_judged(lease, &ended, &verdict, context);
-            }
-            Happened::AttemptJudged(_, Err(error)) => self.failed("end of an attempt", &error, context),
+            Happened::AttemptJudged(lease, judged) => match *judged {
+                Ok((ended, verdict)) => self.on_judged(lease, &ended, &verdict, context),
+                Err(error) => self.failed("end of an attempt", &error, context),
+            },
             Happened::Reloaded(rows, changes) => match *rows {
                 // Something was heard while they were read: a lease may be newer than they are.
                 Ok(_) if changes != self.tracking.changes() => self.reload(context),
@@ -231,7 +231,8 @@ impl Job {
 
     fn on_reloaded(&mut self, rows: &Rows, context: &mut Context<Self>) {
         let (state_before, is_live) = (self.tracking.life.state, rows.job.state.is_live());
-        // A lease that has ended is dropped at once, also of a paused job; `JobPaused` is for those that still run.
+        // A lease that has ended is dropped at once, also of a paused job; `JobPaused` is for those that
+        // still run.
         let reason = match rows.job.state {
             JobState::Cancelled => CancelReason::JobCancelled,
             JobState::Paused

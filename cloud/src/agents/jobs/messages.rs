@@ -10,7 +10,8 @@ use pictor_actors::protocol::{FromWorker, LeaseRef};
 use crate::agents::job_live::JobLive;
 use crate::store::{FrameStoredRow, LeaseRow};
 
-/// Rows of this job were written by hand (made, paused, resumed, cancelled, retried, changed): look at them again.
+/// Rows of this job were written by hand (made, paused, resumed, cancelled, retried, changed): look at them
+/// again.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct JobChanged(pub JobId);
@@ -46,8 +47,8 @@ pub struct GetJobLive(pub JobId);
 #[rtype(result = "()")]
 pub struct LeasesGranted(pub Vec<LeaseRow>);
 
-/// Leases were released in the store (expired, given back, no longer known to their worker): their tasks are pending
-/// again. For whoever calls `Store::release_leases`.
+/// Leases were released in the store (expired, given back, no longer known to their worker): their tasks are
+/// pending again. For whoever calls `Store::release_leases`.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct LeasesReleased(pub Vec<LeaseRow>);

@@ -1,8 +1,9 @@
 //! Every live job: a registry and one actor each.
 //!
-//! The registry starts a job's actor when it hears of the job and lets it go when the job has ended; it hands on what
-//! is said to them. Workers' actors, the dispatcher, sweeps and HTTP speak with the registry only. Not here: which
-//! task goes where (the dispatcher), what workers are, what a failure means (`pictor_cloud_domain::task`).
+//! The registry starts a job's actor when it hears of the job and lets it go when the job has ended; it hands
+//! on what is said to them. Workers' actors, the dispatcher, sweeps and HTTP speak with the registry only.
+//! Not here: which task goes where (the dispatcher), what workers are, what a failure means
+//! (`pictor_cloud_domain::task`).
 
 mod actor;
 mod effects;

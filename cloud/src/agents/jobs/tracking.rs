@@ -1,6 +1,7 @@
 //! What a job's actor remembers: a copy of the rows, small enough to throw away.
 //!
-//! Pure. Every method costs the logarithm of what is open (tasks that wait or run), never the number of frames.
+//! Pure. Every method costs the logarithm of what is open (tasks that wait or run), never the number of
+//! frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +57,8 @@ pub(super) struct Held {
 }
 
 impl Tracking {
-    /// The job as its rows say; `None` if its frame expression cannot be read, which the constructor of jobs prevents.
+    /// The job as its rows say; `None` if its frame expression cannot be read, which the constructor of jobs
+    /// prevents.
     pub fn of_rows(row: &JobRow, open: &[TaskRow], leases: &[LeaseRow], times: FrameTimes) -> Option<Self> {
         let mut tracking = Self {
             account: row.account_id,

@@ -1,4 +1,5 @@
-//! What is put right again and again, without being told: expired leases, stale uploads, old sessions and keys.
+//! What is put right again and again, without being told: expired leases, stale uploads, old sessions and
+//! keys.
 //!
 //! Each sweep takes no input and may run twice; a pass is bounded and what is left waits for the next one.
 

@@ -39,6 +39,11 @@ impl Stale {
             Ok(dropped) => tracing::debug!(dropped, "old request keys were dropped"),
             Err(error) => tracing::warn!(%error, "old request keys were not dropped"),
         }
+        match self.ports.store.drop_expired_sessions(now, ROWS_MAX).await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::debug!(dropped, "expired sessions were dropped"),
+            Err(error) => tracing::warn!(%error, "expired sessions were not dropped"),
+        }
     }
 
     /// Bytes first: a row whose bytes are gone is found again, bytes without a row never.
