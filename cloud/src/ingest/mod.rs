@@ -28,7 +28,7 @@ pub use error::IngestError;
 pub use inspect::Inspector;
 pub use prepare::{Manifests, PreparedInputs};
 pub use thumbnails::Thumbnails;
-pub use uploads::{UploadNow, expire_uploads, part_count};
+pub use uploads::{UploadNow, part_count};
 pub use zip_stream::{ZipEntry, ZipPermits};
 
 use crate::blobs::{Blobs, BytesOut};

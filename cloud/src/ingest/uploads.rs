@@ -1,14 +1,12 @@
-//! Uploads in parts: begun, sent in any order, resumed, thrown away when they are too old.
-
-use std::sync::Arc;
+//! Uploads in parts: begun, sent in any order, resumed. Those that nobody finishes are a sweep's business.
 
 use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::limits::UPLOAD_PART_BYTES;
-use pictor_actors::units::{BlobHash, Millis, UnixMillis};
+use pictor_actors::units::{BlobHash, Millis};
 
 use super::{Ingest, IngestError};
-use crate::blobs::{Blobs, BytesIn};
-use crate::store::{NewUploadRow, Store, StoreError, UploadRow, UploadState};
+use crate::blobs::BytesIn;
+use crate::store::{NewUploadRow, StoreError, UploadRow, UploadState};
 
 /// An upload that is not finished by then is thrown away: a bad line for a week is a lost cause.
 const UPLOAD_VALID_FOR: Millis = Millis::from_secs(7 * 24 * 3600);
@@ -119,29 +117,6 @@ impl Ingest {
         self.inner.store.note_part(id, part, wanted).await?;
         self.upload(account, id).await
     }
-
-    /// Throws away unfinished uploads past their time, at most `limit`: how many. For the sweep.
-    pub async fn expire_uploads(&self, limit: u32) -> Result<u32, IngestError> {
-        expire_uploads(&self.inner.store, &self.inner.blobs, self.now(), limit).await
-    }
-}
-
-/// Throws away unfinished uploads whose time was over at `now`, at most `limit`: how many. Harmless to repeat.
-pub async fn expire_uploads(
-    store: &Store,
-    blobs: &Arc<dyn Blobs>,
-    now: UnixMillis,
-    limit: u32,
-) -> Result<u32, IngestError> {
-    let expired = store.expired_uploads(now, limit).await?;
-    let mut count = 0;
-    for row in expired {
-        // The bytes first: a row without bytes is found again, bytes without a row are not.
-        blobs.drop_parts(row.id).await?;
-        store.delete_upload(row.id).await?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 fn length_of(row: &UploadRow, part: u32) -> Option<u64> {

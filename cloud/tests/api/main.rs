@@ -8,6 +8,7 @@ mod accounts;
 mod answers;
 mod forged;
 mod frames;
+mod ingest;
 mod jobs;
 mod limits;
 mod once;

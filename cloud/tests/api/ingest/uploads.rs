@@ -1,0 +1,140 @@
+//! Uploads in parts.
+
+use pictor_actors::limits::UPLOAD_PART_BYTES;
+use serde_json::{Value, json};
+
+use super::scenes::made;
+use super::{begin, complete, hash_of, send_part, upload};
+use crate::harness::TestApp;
+
+#[tokio::test]
+async fn parts_come_in_any_order_and_are_resumed() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let part_size = usize::try_from(UPLOAD_PART_BYTES).unwrap();
+    let bytes: Vec<u8> = (0..part_size + 1_000).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let id = begin(&program, "noise.blend", &bytes, None).await;
+    let sent = send_part(&program, &id, 1, &bytes[part_size..]).await;
+    assert_eq!((sent.status, &sent.value()["parts_stored"]), (200, &json!([1])), "{sent}");
+    let early = complete(&program, &id).await;
+    assert_eq!((early.status, early.code().as_str()), (409, "upload_incomplete"), "{early}");
+    let short = send_part(&program, &id, 0, &bytes[..part_size - 1]).await;
+    assert_eq!((short.status, short.code().as_str()), (422, "hash_mismatch"), "{short}");
+    assert_eq!(send_part(&program, &id, 2, b"x").await.status, 404, "there are two parts");
+    // A program that starts anew sees what is there and sends the rest.
+    let resumed = app.token("jobs").await;
+    let stands = resumed.get(&format!("/api/v1/uploads/{id}")).await.value();
+    assert_eq!((&stands["part_count"], &stands["parts_stored"]), (&json!(2), &json!([1])));
+    assert_eq!(send_part(&resumed, &id, 0, &bytes[..part_size]).await.status, 200);
+    let done = complete(&resumed, &id).await;
+    assert_eq!((done.status, &done.value()["blake3"]), (200, &json!(hash_of(&bytes).to_string())), "{done}");
+    let again = complete(&resumed, &id).await;
+    assert_eq!((again.status, again.value()), (200, done.value()), "completing again is harmless");
+    let content = &done.value()["content"];
+    assert_eq!((&content["scenes"], &content["blend_files"]), (&json!([]), &json!(["noise.blend"])));
+    assert!(content["warnings"][0].as_str().unwrap().contains("could not be read"), "{done}");
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_sent_once_by_one_account_and_stay_its_own() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let bytes = b"BLENDER-v304 and nothing more";
+    assert_eq!(upload(&program, "a.blend", bytes).await.status, 200);
+    let new = json!({ "file_name": "b.blend", "size": bytes.len(), "blake3": hash_of(bytes).to_string() });
+    let known = program.post("/api/v1/uploads", &new).await;
+    assert_eq!((known.status, &known.value()["blake3"]), (200, &new["blake3"]), "{known}");
+    let stranger = app.token_of(&app.stranger().await, "all").await;
+    let unknown = stranger.post("/api/v1/uploads", &new).await;
+    assert_eq!(
+        (unknown.status, &unknown.value()["blake3"]),
+        (201, &Value::Null),
+        "a hash is no right: {unknown}"
+    );
+    let id = known.value()["id"].as_str().unwrap().to_owned();
+    assert_eq!(stranger.get(&format!("/api/v1/uploads/{id}")).await.status, 404);
+    assert_eq!(stranger.get(&format!("/api/v1/blobs/{}", hash_of(bytes))).await.status, 404);
+    let job =
+        stranger.post("/api/v1/jobs", &json!({ "blake3": hash_of(bytes).to_string(), "frames": "1" })).await;
+    assert_eq!(job.status, 422, "{job}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_announced_ones_are_thrown_away() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let id = begin(&program, "a.blend", b"12345", Some(hash_of(b"54321"))).await;
+    assert_eq!(send_part(&program, &id, 0, b"12345").await.status, 200);
+    let refused = complete(&program, &id).await;
+    assert_eq!((refused.status, refused.code().as_str()), (422, "hash_mismatch"), "{refused}");
+    assert_eq!(program.get(&format!("/api/v1/uploads/{id}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_refused_before_it_is_sent() {
+    let app = TestApp::start_with(|config| config.limits.upload_bytes_max = 1_000).await;
+    let program = app.token("jobs").await;
+    let mut answers = Vec::new();
+    for (name, size) in
+        [("a.blend", 1_001), ("a.blend", 0), ("a.exe", 5), ("../a.blend", 5), ("a.blend", 1_000)]
+    {
+        let answer = program.post("/api/v1/uploads", &json!({ "file_name": name, "size": size })).await;
+        answers.push((answer.status, answer.code()));
+    }
+    let refused = |status: u16, code: &str| (status, code.to_owned());
+    let invalid = refused(422, "invalid_input");
+    let wanted = [refused(413, "too_large"), invalid.clone(), invalid.clone(), invalid, refused(201, "")];
+    assert_eq!(answers, wanted);
+    let reader = app.token("read").await;
+    let forbidden = reader.post("/api/v1/uploads", &json!({ "file_name": "a.blend", "size": 5 })).await;
+    assert_eq!(forbidden.status, 403, "{forbidden}");
+}
+
+#[tokio::test]
+async fn a_scene_of_blender_says_what_is_in_it() {
+    for name in ["plain.blend", "packed.blend"] {
+        let Some(bytes) = made(name) else { return };
+        let app = TestApp::start().await;
+        let done = upload(&app.token("jobs").await, name, &bytes).await;
+        assert_eq!(done.status, 200, "{done}");
+        let content = &done.value()["content"];
+        assert_eq!(content["file_count"], 1);
+        let scenes = content["scenes"].as_array().unwrap();
+        assert_eq!(
+            scenes.iter().map(|scene| scene["name"].clone()).collect::<Vec<_>>(),
+            ["Garden", "Kitchen"]
+        );
+        let kitchen = json!({
+            "file": name, "name": "Kitchen", "is_active": true, "cameras": ["Main Camera", "A Camera"],
+            "frame_start": 0, "frame_end": 48, "frame_step": 2, "fps": 25, "engine": "cycles",
+            "width": 640, "height": 360, "resolution_percent": 50, "samples": 17, "saved_with": "3.4",
+        });
+        assert_eq!(scenes[1], kitchen);
+        assert_eq!(
+            (&scenes[0]["engine"], &scenes[0]["cameras"]),
+            (&json!("eevee"), &json!(["Garden Camera"]))
+        );
+        let mut warnings: Vec<&str> =
+            content["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        warnings.sort_unstable();
+        let missing = |file: &str| {
+            format!("{name}: image {file:?} needs \"//textures/{file}.png\", which is not in the upload")
+        };
+        assert_eq!(warnings, [missing("lost"), missing("wood")], "the packed picture is not missing");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_scene_is_taken_with_a_warning() {
+    let Some(mut bytes) = made("plain.blend") else { return };
+    let length = bytes.len();
+    for byte in &mut bytes[2_000..length - 2_000] {
+        *byte ^= 0x5a;
+    }
+    let app = TestApp::start().await;
+    let done = upload(&app.token("jobs").await, "damaged.blend", &bytes).await;
+    assert_eq!(done.status, 200, "{done}");
+    assert_eq!(done.value()["content"]["scenes"], json!([]));
+    let warning = done.value()["content"]["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warning.starts_with("damaged.blend could not be read here: "), "{warning}");
+}
