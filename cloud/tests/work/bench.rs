@@ -23,6 +23,7 @@ use pictor_cloud::agents::fleet::{
 use pictor_cloud::agents::job_live::JobLive;
 use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobLive, JobChanged};
 use pictor_cloud::agents::ports::{Ports, WorkDoors, start_work};
+use pictor_cloud::agents::sweeps::ExpiredLeases;
 use pictor_cloud::store::{
     FrameStoredRow, JobRow, NewAccount, NewFrame, NewJobRow, NewWorkerRow, Role, Store,
 };
@@ -218,6 +219,11 @@ impl Bench {
 
     pub async fn wake(&self) {
         self.doors.dispatcher.ask(Wake, PATIENCE).await.unwrap();
+    }
+
+    /// The sweep of a cloud that starts now.
+    pub fn sweep(&self) -> ExpiredLeases {
+        ExpiredLeases::new(self.ports.clone(), self.doors.clone())
     }
 
     pub async fn pass_time(&self, time: Millis) {

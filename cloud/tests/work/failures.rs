@@ -3,10 +3,11 @@
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{Decline, DeclineReason, FailureClass, FromWorker};
 use pictor_actors::units::Millis;
+use pictor_cloud::store::StoreError;
 use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::task::TaskState;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, LEASE_TTL};
 
 #[actix_rt::test]
 async fn a_scene_without_a_camera_fails_at_once_and_the_rest_is_not_rendered() {
@@ -165,4 +166,47 @@ async fn a_job_that_waits_says_why() {
         })
         .await;
     assert_eq!(waiting, ["1 slot cannot render with EEVEE"]);
+}
+
+#[actix_rt::test]
+async fn a_silent_worker_loses_its_task_but_not_right_after_a_start() {
+    let bench = Bench::with_workers(2).await;
+    let job = bench.job_with("1-3", |new| new.chunk = Some(3)).await;
+    let silent = bench.offer().await;
+    bench.start(&silent).await;
+    bench.frame(&silent, 1).await;
+    bench.job_in(job, JobState::Running).await;
+    bench.pass_time(LEASE_TTL).await;
+    let just_started = bench.sweep();
+    just_started.clone().pass().await;
+    assert_eq!(
+        bench.store.live_leases_of_job(job).await.unwrap().len(),
+        1,
+        "workers must be able to come back"
+    );
+    bench.deliver(&silent.offer, 2).await.unwrap();
+    bench.pass_time(LEASE_TTL).await;
+    just_started.pass().await;
+    let (worker, cancel) = bench.cancel().await;
+    assert_eq!((worker, cancel.lease), (silent.worker, silent.offer.lease));
+    assert!(matches!(bench.deliver(&silent.offer, 3).await, Err(StoreError::StaleFence)));
+    let again = bench.offer().await;
+    assert_eq!(again.offer.task.frames, [3], "what was delivered is kept");
+    assert!(again.offer.lease.fence > silent.offer.lease.fence);
+    bench.render(&again).await;
+    bench.job_in(job, JobState::Completed).await;
+}
+
+#[actix_rt::test]
+async fn a_task_that_silences_its_workers_is_given_up() {
+    let bench = Bench::with_workers(2).await;
+    let job = bench.job("1").await;
+    let sweep = bench.sweep();
+    for _ in 0..6 {
+        bench.start(&bench.offer().await).await;
+        bench.pass_time(LEASE_TTL).await;
+        sweep.clone().pass().await;
+    }
+    let row = bench.job_in(job, JobState::Failed).await;
+    assert_eq!((row.frames_done, row.frames_failed), (0, 1));
 }

@@ -16,13 +16,15 @@ const LEASES_MAX: u32 = 200;
 
 /// The sweep.
 #[derive(Clone)]
-pub(super) struct ExpiredLeases {
+pub struct ExpiredLeases {
     ports: Ports,
     doors: WorkDoors,
     started_at: Mono,
 }
 
 impl ExpiredLeases {
+    /// The sweep of a cloud that starts now.
+    #[must_use]
     pub fn new(ports: Ports, doors: WorkDoors) -> Self {
         let started_at = ports.clock.now().mono;
         Self { ports, doors, started_at }

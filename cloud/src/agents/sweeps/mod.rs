@@ -6,6 +6,8 @@
 mod leases;
 mod stale;
 
+pub use leases::ExpiredLeases;
+
 use std::sync::Arc;
 
 use pictor_actors::periodic::Periodic;
@@ -21,7 +23,7 @@ const STALE_EVERY: Millis = Millis::from_secs(600);
 
 /// Starts all sweeps; they end with the shutdown. On a thread with a `LocalSet`.
 pub fn start(ports: &Ports, doors: &WorkDoors, blobs: Arc<dyn Blobs>) {
-    let sweep = leases::ExpiredLeases::new(ports.clone(), doors.clone());
+    let sweep = ExpiredLeases::new(ports.clone(), doors.clone());
     let (periodic, _) = Periodic::new(LEASES_EVERY);
     let act = move |_| sweep.clone().pass();
     actix_rt::spawn(periodic.run("sweep of leases", ports.shutdown.clone(), jitter, act));
