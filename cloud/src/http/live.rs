@@ -20,8 +20,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::gates::{Gates, StreamPlace};
 use super::guards::{Need, SignedIn, Via};
+use super::layers::gates::{Gates, StreamPlace};
 use super::problem::{Answer, Error};
 use super::state::AppState;
 use crate::agents::broadcast::{EventId, LiveEvent, Subscription, Told, Topic};

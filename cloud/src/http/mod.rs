@@ -6,7 +6,6 @@
 pub mod api;
 pub mod assets;
 pub mod enrol;
-pub mod gates;
 pub mod guards;
 pub mod health;
 pub mod layers;

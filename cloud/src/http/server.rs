@@ -10,7 +10,7 @@ use pictor_actors::supervise::{Phase, Shutdown};
 use pictor_cloud_api::problem::ProblemCode;
 use tracing_actix_web::TracingLogger;
 
-use super::gates::Gates;
+use super::layers::gates::Gates;
 use super::layers::limits::SMALL_BODY_BYTES_MAX;
 use super::layers::spans::RequestSpan;
 use super::layers::{answers, security};

@@ -1,7 +1,8 @@
 //! What the API says about itself. The committed snapshot is `cloud/tests/api/openapi.json`.
 
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::{accounts, blobs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
 use crate::http::enrol;
@@ -49,7 +50,9 @@ use crate::http::enrol;
         blobs::job_inputs,
         blobs::get_blob,
     ),
-    components(schemas(pictor_cloud_api::problem::Problem))
+    components(schemas(pictor_cloud_api::problem::Problem)),
+    modifiers(&Bearer),
+    security(("bearer" = []))
 )]
 struct Description;
 
@@ -57,4 +60,20 @@ struct Description;
 #[must_use]
 pub fn description() -> OpenApiDocument {
     Description::openapi()
+}
+
+/// How programs show who they are; browsers use their session's cookie.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApiDocument) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "an API token, `pct_…`; a connected worker's bearer, `wkb_…`, for its own routes",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod body;
+pub mod gates;
 pub mod limits;
 pub mod once;
 pub mod rate_limit;

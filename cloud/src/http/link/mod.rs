@@ -15,7 +15,7 @@ use pictor_actors::protocol::SUBPROTOCOL;
 use pictor_cloud_api::problem::ProblemCode;
 use tracing::Instrument as _;
 
-use super::gates::Gates;
+use super::layers::gates::Gates;
 use super::problem::{Answer, Error};
 use super::state::AppState;
 pub(super) use proof::key_of;

@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::proof::{challenge, check_proof, check_shape, refusal, refusal_for_now};
 use crate::agents::{Busy, LinkOpened};
-use crate::http::gates::Gates;
+use crate::http::layers::gates::Gates;
 use crate::http::state::AppState;
 use crate::store::{StoreError, WorkerRow};
 
