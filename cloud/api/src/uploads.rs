@@ -10,15 +10,16 @@ pub struct NewUpload {
     pub file_name: String,
     /// Bytes of the whole.
     pub size: u64,
-    /// BLAKE3 of the whole, where the client knows it: a file this account uploaded before is then complete at once.
+    /// BLAKE3 of the whole, where the client knows it: a file this account uploaded before is then complete
+    /// at once.
     #[serde(default)]
     pub blake3: Option<String>,
 }
 
-/// State of an upload: answer to `POST /api/v1/uploads`, `GET /api/v1/uploads/{id}`,
-/// `PUT /api/v1/uploads/{id}/parts/{n}` (body: the part's bytes; parts count from 0, every part but the last has
-/// `part_size` bytes; sending a part again replaces it) and `POST /api/v1/uploads/{id}/complete`, which answers 202
-/// with `blake3: null` while a large upload is still being read: ask again.
+/// State of an upload: answer to `POST /api/v1/uploads`, `GET /api/v1/uploads/{id}`, `PUT
+/// /api/v1/uploads/{id}/parts/{n}` (body: the part's bytes; parts count from 0, every part but the last has
+/// `part_size` bytes; sending a part again replaces it) and `POST /api/v1/uploads/{id}/complete`, which
+/// answers 202 with `blake3: null` while a large upload is still being read: ask again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Upload {
     /// The upload.

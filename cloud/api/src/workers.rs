@@ -33,8 +33,8 @@ pub struct Worker {
     pub name: String,
     /// `never`, `online`, `stale` or `offline`.
     pub connection: String,
-    /// `idle`, `preparing`, `working`, `finishing`, `paused`, `updating`, `error`, `quarantined`; `null` unless it
-    /// is or was connected.
+    /// `idle`, `preparing`, `working`, `finishing`, `paused`, `updating`, `error`, `quarantined`; `null`
+    /// unless it is or was connected.
     pub activity: Option<String>,
     /// One word and its cause, as pages show it.
     pub status: String,

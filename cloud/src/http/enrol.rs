@@ -1,7 +1,7 @@
 //! Trades a one-time configuration file for a worker's key.
 //!
-//! Each way it can fail has its own code and its own words, and the owner sees on the worker's page what happened at
-//! the machine.
+//! Each way it can fail has its own code and its own words, and the owner sees on the worker's page what
+//! happened at the machine.
 
 use actix_web::web;
 use pictor_actors::ids::WorkerId;

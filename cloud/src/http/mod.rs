@@ -1,7 +1,9 @@
-//! The only place with actix-web: [`routes`] (the table), guards, problems, the API, pages, the workers' link.
+//! The only place with actix-web: [`routes`] (the table), guards, problems, the API, pages, the workers'
+//! link.
 //!
-//! A handler parses into domain types, calls the store or the farm once, and shows the result through [`present`];
-//! rules live in the domain, SQL in the store. Middleware is in [`layers`], in the order that [`server`] sets.
+//! A handler parses into domain types, calls the store or the farm once, and shows the result through
+//! [`present`]; rules live in the domain, SQL in the store. Middleware is in [`layers`], in the order that
+//! [`server`] sets.
 
 pub mod api;
 pub mod assets;

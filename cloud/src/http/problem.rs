@@ -1,7 +1,8 @@
-//! The one error of the HTTP side: a code of the problem table, words for who asked, and the cause for the log.
+//! The one error of the HTTP side: a code of the problem table, words for who asked, and the cause for the
+//! log.
 //!
-//! Handlers return it; `layers::answers` turns it into a problem document or, for a browser, a page, and adds the
-//! request's id. Nothing of a cause ever reaches a client.
+//! Handlers return it; `layers::answers` turns it into a problem document or, for a browser, a page, and adds
+//! the request's id. Nothing of a cause ever reaches a client.
 
 use std::fmt;
 use std::sync::Arc;

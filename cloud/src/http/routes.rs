@@ -1,7 +1,8 @@
 //! THE table: every route with its method, path, guard, kind and handler, one a line.
 //!
-//! The guard is kept by the table itself (before the handler, before the body is read), so a handler cannot forget
-//! it. `cloud/tests/api/walk.rs` calls every line as nobody, as a stranger, with a read token and as a worker.
+//! The guard is kept by the table itself (before the handler, before the body is read), so a handler cannot
+//! forget it. `cloud/tests/api/walk.rs` calls every line as nobody, as a stranger, with a read token and as a
+//! worker.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use super::guards::enforce;
 use super::layers::{limits, once};
 use super::problem::Error;
 use super::{enrol, health, link, live};
-use Kind::{Create, CreateSecret, Plain, Stream};
+use Kind::{Create, Secret, Plain, Stream};
 
 /// How a route takes its body and gives its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,9 @@ pub enum Kind {
     Plain,
     /// Plain, and makes something: with an `Idempotency-Key` it does so once and repeats its answer.
     Create,
-    /// The same where the answer holds a secret: it is not kept, so a repetition is refused instead of answered.
-    CreateSecret,
+    /// The same where the answer holds a secret: it is not kept, so a repetition is refused instead of
+    /// answered.
+    Secret,
     /// Body or answer are streamed for as long as they move.
     Stream,
 }
@@ -56,7 +58,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/sessions", Api(WriteAccount), Plain, || to(sessions::list_sessions)),
     delete("/api/v1/sessions/{session}", Api(WriteAccount), Plain, || to(sessions::end_session)),
     get("/api/v1/tokens", Api(WriteAccount), Plain, || to(tokens::list_tokens)),
-    post("/api/v1/tokens", Session, CreateSecret, || to(tokens::create_token)),
+    post("/api/v1/tokens", Session, Secret, || to(tokens::create_token)),
     delete("/api/v1/tokens/{token}", Api(WriteAccount), Plain, || to(tokens::revoke_token)),
     // workers
     get("/api/v1/workers", Api(ReadWorkers), Plain, || to(workers::list_workers)),
@@ -65,7 +67,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/workers/{worker}", Api(ReadWorkers), Plain, || to(workers::get_worker)),
     patch("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::change_worker)),
     delete("/api/v1/workers/{worker}", Api(WriteWorkers), Plain, || to(workers::remove_worker)),
-    post("/api/v1/workers/{worker}/configuration", Api(WriteWorkers), CreateSecret, || to(workers::make_configuration)),
+    post("/api/v1/workers/{worker}/configuration", Api(WriteWorkers), Secret, || to(workers::configuration)),
     put("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::pause_worker)),
     delete("/api/v1/workers/{worker}/pause", Api(WriteWorkers), Plain, || to(workers::resume_worker)),
     // jobs
@@ -82,7 +84,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/v1/jobs/{job}/log", Api(ReadJobs), Plain, || to(tasks::job_log)),
     get("/api/v1/jobs/{job}/frames.zip", Api(ReadJobs), Stream, || to(downloads::frames_zip)),
     get("/api/v1/jobs/{job}/frames/{frame}", Api(ReadJobs), Stream, || to(downloads::frame_bytes)),
-    get("/api/v1/jobs/{job}/frames/{frame}/thumbnail", Api(ReadJobs), Plain, || to(downloads::frame_thumbnail)),
+    get("/api/v1/jobs/{job}/frames/{frame}/thumbnail", Api(ReadJobs), Plain, || to(downloads::thumbnail)),
     // uploads and inputs
     post("/api/v1/uploads", Api(WriteJobs), Create, || to(uploads::begin_upload)),
     get("/api/v1/uploads/{upload}", Api(ReadJobs), Plain, || to(uploads::get_upload)),

@@ -51,7 +51,8 @@ impl AppState {
         self.clock.now()
     }
 
-    /// The address under which whoever asks reaches this cloud: the configured one, else as the request came in.
+    /// The address under which whoever asks reaches this cloud: the configured one, else as the request came
+    /// in.
     ///
     /// # Errors
     /// `malformed` if the request names no usable host and none is configured.

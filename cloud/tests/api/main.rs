@@ -1,18 +1,12 @@
-//! The HTTP API as its clients see it: a real server on a free port with its own database and a real farm, spoken to
-//! over HTTP only. One binary for all of it, since each test binary links the whole cloud.
+//! The HTTP API as its clients see it: a real server on a free port with its own database and a real farm,
+//! spoken to over HTTP only. One binary for all of it, since each test binary links the whole cloud.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod harness;
 
-mod accounts;
-mod answers;
-mod forged;
-mod frames;
+mod callers;
+mod edges;
 mod ingest;
-mod jobs;
-mod limits;
-mod once;
 mod openapi;
-mod sign_in;
+mod resources;
 mod walk;
-mod workers;

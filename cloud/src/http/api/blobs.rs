@@ -1,4 +1,5 @@
-//! Inputs of jobs: the manifest and the files it names, for the workers that render them and the account they are of.
+//! Inputs of jobs: the manifest and the files it names, for the workers that render them and the account they
+//! are of.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -34,7 +35,8 @@ pub async fn job_inputs(
     send::blob(&request, state.blobs.as_ref(), manifest, &sent).await
 }
 
-/// Stored bytes by their hash, whole or a range: an account its own, a worker the inputs of jobs it holds leases of.
+/// Stored bytes by their hash, whole or a range: an account its own, a worker the inputs of jobs it holds
+/// leases of.
 #[utoipa::path(get, path = "/api/v1/blobs/{hash}", operation_id = "get_blob", tag = "worker",
     params(("hash" = String, Path), ("Range" = Option<String>, Header)),
     responses((status = 200, description = "the bytes"), (status = 206, description = "the range"),

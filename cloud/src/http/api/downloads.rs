@@ -48,7 +48,7 @@ pub async fn frame_bytes(
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/frames/{frame}/thumbnail", operation_id = "frame_thumbnail",
     tag = "frames", params(("job" = String, Path), ("frame" = i32, Path)),
     responses((status = 200, description = "JPEG, or WebP where it has transparency")))]
-pub async fn frame_thumbnail(
+pub async fn thumbnail(
     request: HttpRequest,
     caller: SignedIn,
     state: Data<AppState>,

@@ -22,7 +22,10 @@ const COMPLETING_RETRY: Millis = Millis::from_secs(2);
 /// Begins an upload, or answers with the complete one of the same bytes.
 #[utoipa::path(post, path = "/api/v1/uploads", operation_id = "begin_upload", tag = "uploads",
     request_body = NewUpload,
-    responses((status = 201, body = Upload), (status = 200, description = "these bytes are there", body = Upload)))]
+    responses(
+        (status = 201, body = Upload),
+        (status = 200, description = "these bytes are there", body = Upload),
+    ))]
 pub async fn begin_upload(
     caller: SignedIn,
     state: Data<AppState>,
@@ -46,7 +49,8 @@ pub async fn get_upload(caller: SignedIn, state: Data<AppState>, id: Path<Upload
 }
 
 /// Stores one part; again replaces it.
-#[utoipa::path(put, path = "/api/v1/uploads/{upload}/parts/{part}", operation_id = "put_part", tag = "uploads",
+#[utoipa::path(put, path = "/api/v1/uploads/{upload}/parts/{part}", operation_id = "put_part",
+    tag = "uploads",
     params(("upload" = String, Path), ("part" = u32, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = Upload)))]
@@ -75,7 +79,8 @@ pub async fn put_part(
 }
 
 /// Joins the parts, checks the hash, unpacks and reads: 200 when done, 202 while it lasts.
-#[utoipa::path(post, path = "/api/v1/uploads/{upload}/complete", operation_id = "complete_upload", tag = "uploads",
+#[utoipa::path(post, path = "/api/v1/uploads/{upload}/complete", operation_id = "complete_upload",
+    tag = "uploads",
     params(("upload" = String, Path)),
     responses((status = 200, body = Upload), (status = 202, description = "ask again", body = Upload)))]
 pub async fn complete_upload(

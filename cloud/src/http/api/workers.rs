@@ -67,7 +67,7 @@ pub fn sort_of(text: Option<&str>) -> Answer<WorkerSort> {
     }
 }
 
-/// Names a new worker. Its configuration file is made by `make_configuration`.
+/// Names a new worker. Its configuration file is made by `configuration`.
 #[utoipa::path(post, path = "/api/v1/workers", operation_id = "create_worker", tag = "workers",
     request_body = NewWorker, responses((status = 201, body = Worker)))]
 pub async fn create_worker(
@@ -144,7 +144,7 @@ pub async fn remove_worker(
 #[utoipa::path(post, path = "/api/v1/workers/{worker}/configuration", operation_id = "make_configuration",
     tag = "workers", params(("worker" = String, Path)),
     responses((status = 201, body = WorkerConfiguration)))]
-pub async fn make_configuration(
+pub async fn configuration(
     request: HttpRequest,
     caller: SignedIn,
     state: Data<AppState>,

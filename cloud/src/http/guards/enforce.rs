@@ -1,5 +1,5 @@
-//! Keeps a route's guard: finds out who calls, refuses whom the guard does not let through, and leaves the caller in
-//! the request for the extractors.
+//! Keeps a route's guard: finds out who calls, refuses whom the guard does not let through, and leaves the
+//! caller in the request for the extractors.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -1,7 +1,7 @@
 //! Forged requests: an unsafe request that rides on a cookie must come from our own pages.
 //!
-//! Two checks, both needed: where the browser says it comes from (`Sec-Fetch-Site`, `Origin`), and the form token of
-//! the session, in the header [`FORM_HEADER`] or the form field [`FORM_FIELD`].
+//! Two checks, both needed: where the browser says it comes from (`Sec-Fetch-Site`, `Origin`), and the form
+//! token of the session, in the header [`FORM_HEADER`] or the form field [`FORM_FIELD`].
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -19,8 +19,8 @@ pub const FORM_HEADER: &str = "x-csrf-token";
 /// Field in which forms send it.
 pub const FORM_FIELD: &str = "csrf";
 
-/// The form token that belongs to a session: derived from its secret, so nothing is stored and nobody without the
-/// cookie can make it.
+/// The form token that belongs to a session: derived from its secret, so nothing is stored and nobody without
+/// the cookie can make it.
 #[must_use]
 pub fn form_token(session_secret: &str) -> String {
     let key = blake3::derive_key("pictor 2026 form token of a session", session_secret.as_bytes());
@@ -32,8 +32,8 @@ fn equal(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
-/// Refuses an unsafe request that a browser says comes from another site. A client that says nothing is no browser
-/// of this decade; for sessions the form token decides then.
+/// Refuses an unsafe request that a browser says comes from another site. A client that says nothing is no
+/// browser of this decade; for sessions the form token decides then.
 pub fn check_origin(request: &ServiceRequest, config: &Config) -> Result<(), Error> {
     if request.method().is_safe() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Passwords: argon2id, hashed and checked in blocking threads, few at a time.
 //!
-//! One check costs about 19 MiB and tens of milliseconds on purpose; [`CHECKS_AT_ONCE`] bounds what a burst of
-//! sign-ins can claim, and who waits longer than a little is told to come back.
+//! One check costs about 19 MiB and tens of milliseconds on purpose; [`CHECKS_AT_ONCE`] bounds what a burst
+//! of sign-ins can claim, and who waits longer than a little is told to come back.
 
 use std::sync::OnceLock;
 
@@ -49,8 +49,8 @@ pub async fn hash(password: String) -> Result<String, PasswordError> {
     in_turn(move || secrets::hash_password(&password).map_err(|_| PasswordError::Failed)).await?
 }
 
-/// Whether `password` is the one that `stored` was made of. Without a stored hash (no such account, or it signs in
-/// otherwise) a decoy is checked, so that the answer takes as long.
+/// Whether `password` is the one that `stored` was made of. Without a stored hash (no such account, or it
+/// signs in otherwise) a decoy is checked, so that the answer takes as long.
 ///
 /// # Errors
 /// [`PasswordError::Busy`] when too many wait, [`PasswordError::Failed`] when it cannot be done.

@@ -18,8 +18,8 @@ pub const SESSION_TOUCH_EVERY: Millis = Millis::from_secs(300);
 /// What is kept of a browser's description of itself.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
-/// The cookie's name: with the `__Host-` prefix, which browsers keep to this host and to https; on plain loopback,
-/// where they would refuse that, without.
+/// The cookie's name: with the `__Host-` prefix, which browsers keep to this host and to https; on plain
+/// loopback, where they would refuse that, without.
 #[must_use]
 pub fn cookie_name(config: &Config) -> &'static str {
     if config.server.secure_cookies { "__Host-pictor" } else { "pictor" }

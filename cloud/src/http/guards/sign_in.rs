@@ -41,7 +41,8 @@ pub struct FirstAccount<'a> {
 /// Signs in: the account and the secret for `session_cookie`.
 ///
 /// # Errors
-/// `wrong_credentials`, `rate_limited` for too many tries at one address, `unavailable` when too many sign in.
+/// `wrong_credentials`, `rate_limited` for too many tries at one address, `unavailable` when too many sign
+/// in.
 pub async fn sign_in(
     state: &AppState,
     request: &HttpRequest,

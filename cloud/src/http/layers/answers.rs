@@ -19,8 +19,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Turns whatever comes from inside into an answer that may leave.
 ///
-/// The request is not kept aside here: routing, further in, needs it for itself. What a route leaves undone (an
-/// error, a panic) its `limits::keep` has made an answer of.
+/// The request is not kept aside here: routing, further in, needs it for itself. What a route leaves undone
+/// (an error, a panic) its `limits::keep` has made an answer of.
 ///
 /// # Errors
 /// Only those of layers between this one and the routes; there are none.

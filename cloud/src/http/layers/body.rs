@@ -14,10 +14,11 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::blobs::BytesIn;
 
-/// Chunks on their way between the connection and the disk: enough to keep both busy, and all the memory one upload
-/// takes.
+/// Chunks on their way between the connection and the disk: enough to keep both busy, and all the memory one
+/// upload takes.
 const CHUNKS_IN_FLIGHT: usize = 8;
-/// An unwanted body is read to its end within these bounds, so that the client hears why instead of a broken line.
+/// An unwanted body is read to its end within these bounds, so that the client hears why instead of a broken
+/// line.
 const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 const DISCARD_WITHIN: Millis = Millis::from_secs(10);
 

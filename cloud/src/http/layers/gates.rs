@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::LimitsConfig;
 
-/// Sockets that have not yet proven whose they are: each may wait ten seconds, so strangers can hold this many.
+/// Sockets that have not yet proven whose they are: each may wait ten seconds, so strangers can hold this
+/// many.
 const UNPROVEN_MAX: usize = 512;
 /// Live streams of one account: some people with some tabs each.
 const STREAMS_PER_ACCOUNT_MAX: usize = 32;

@@ -37,7 +37,7 @@ pub async fn keep<B: MessageBody + 'static>(
             request.set_payload(with_idle_limit(payload));
             Ok(unharmed(next.call(request)).await)
         }
-        Kind::Plain | Kind::Create | Kind::CreateSecret => {
+        Kind::Plain | Kind::Create | Kind::Secret => {
             timeout(HANDLER_MAX.to_duration(), unharmed(next.call(request))).await
         }
     };

@@ -1,6 +1,6 @@
-//! Middleware, from the outside in: request id and log span ([`spans`]), headers on every answer ([`security`]),
-//! problems and panics as documents or pages ([`answers`]); then, per route, time and body limits ([`limits`]), the
-//! guard with its rate limits ([`rate_limit`]), and repeatable creation ([`once`]).
+//! Middleware, from the outside in: request id and log span ([`spans`]), headers on every answer
+//! ([`security`]), problems and panics as documents or pages ([`answers`]); then, per route, time and body
+//! limits ([`limits`]), the guard with its rate limits ([`rate_limit`]), and repeatable creation ([`once`]).
 //! [`body`] is for handlers that stream.
 
 pub mod answers;

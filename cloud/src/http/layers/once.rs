@@ -1,7 +1,8 @@
-//! Repeatable creation: a `POST` with an `Idempotency-Key` is done once; the same request again gets the same answer.
+//! Repeatable creation: a `POST` with an `Idempotency-Key` is done once; the same request again gets the same
+//! answer.
 //!
-//! Keys are kept a day and more. A request that failed by a fault of ours frees its key. An answer that holds a
-//! secret is not kept: there a repetition is told that it was done.
+//! Keys are kept a day and more. A request that failed by a fault of ours frees its key. An answer that holds
+//! a secret is not kept: there a repetition is told that it was done.
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes_limited};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -39,7 +40,7 @@ pub async fn keep<B: MessageBody + 'static>(
     let keeps_answer = match kind {
         Kind::Plain | Kind::Stream => return Ok(next.call(request).await?.map_into_boxed_body()),
         Kind::Create => true,
-        Kind::CreateSecret => false,
+        Kind::Secret => false,
     };
     let claim = match claim(&mut request).await {
         Ok(Some(claim)) => claim,
@@ -142,7 +143,8 @@ impl Claim {
         ServiceResponse::new(request, head.drop_body().set_body(BoxBody::new(bytes)))
     }
 
-    /// A lost note is not an error of the request: the work is done, and the claim is taken over after a while.
+    /// A lost note is not an error of the request: the work is done, and the claim is taken over after a
+    /// while.
     async fn settle(&self, answer: Option<(u16, &str)>) {
         let Self { state, account, key, .. } = self;
         if let Err(error) = state.store.idempotency_end(*account, key, answer, state.wall()).await {

@@ -28,8 +28,8 @@ pub struct Allowance {
 /// The allowances in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateRules {
-    /// Tries at a door (sign-in, set-up, enrolment) from one address, or at one e-mail address: guessing must be
-    /// slow.
+    /// Tries at a door (sign-in, set-up, enrolment) from one address, or at one e-mail address: guessing must
+    /// be slow.
     pub door: Allowance,
     /// Refused credentials from one address.
     pub refused: Allowance,

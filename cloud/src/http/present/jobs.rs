@@ -189,7 +189,8 @@ fn frame(job: &JobRow, number: i32, facts: &FrameFacts) -> Frame {
     }
 }
 
-/// Name of a frame's file for downloads: `name_0001.png`, with `-0001` before zero. Safe on every file system.
+/// Name of a frame's file for downloads: `name_0001.png`, with `-0001` before zero. Safe on every file
+/// system.
 #[must_use]
 pub fn frame_file_name(job: &JobRow, number: i32) -> String {
     let sign = if number < 0 { "-" } else { "" };

@@ -1,5 +1,5 @@
-//! Frames of a job: listed for people ([`list_frames`]), delivered by workers ([`put_frame`]). Their bytes go out in
-//! `downloads`.
+//! Frames of a job: listed for people ([`list_frames`]), delivered by workers ([`put_frame`]). Their bytes go
+//! out in `downloads`.
 
 mod listing;
 mod put;

@@ -1,7 +1,7 @@
 //! A worker delivers a frame.
 //!
-//! In this order: what the headers say is checked, then whether the lease still has its right, and only then the body
-//! is read. Doing it twice is harmless; a worker deletes its copy only against the receipt.
+//! In this order: what the headers say is checked, then whether the lease still has its right, and only then
+//! the body is read. Doing it twice is harmless; a worker deletes its copy only against the receipt.
 
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};

@@ -1,0 +1,5 @@
+//! What holds for every request: headers, limits, repetition.
+
+mod answers;
+mod limits;
+mod once;

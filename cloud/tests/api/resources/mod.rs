@@ -1,0 +1,5 @@
+//! What is called for: workers, jobs, frames.
+
+mod frames;
+mod jobs;
+mod workers;
