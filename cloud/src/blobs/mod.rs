@@ -5,6 +5,8 @@
 
 mod local;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::ops::Range;

@@ -5,12 +5,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod durability;
 mod engines;
 mod farm;
 mod frames;
 mod jobs;
 mod leases;
 mod logs;
+mod schema;
 mod uploads;
 mod workers;
 

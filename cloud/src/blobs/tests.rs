@@ -1,0 +1,127 @@
+//! The folder of blobs.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use pictor_actors::ids::UploadId;
+use pictor_actors::units::BlobHash;
+
+use super::local::Folder;
+use super::{BlobError, Blobs as _, BytesIn};
+
+fn body(parts: &[&[u8]]) -> BytesIn {
+    let parts: Vec<io::Result<Bytes>> = parts.iter().map(|part| Ok(Bytes::copy_from_slice(part))).collect();
+    stream::iter(parts).boxed()
+}
+
+fn broken(part: &'static [u8]) -> BytesIn {
+    let end = Err(io::Error::other("the line broke"));
+    stream::iter([Ok(Bytes::from_static(part)), end]).boxed()
+}
+
+fn hash_of(bytes: &[u8]) -> BlobHash {
+    BlobHash::from_bytes(*blake3::hash(bytes).as_bytes())
+}
+
+async fn folder() -> (tempfile::TempDir, Folder) {
+    let place = tempfile::tempdir().unwrap();
+    let blobs = Folder::open(place.path()).await.unwrap();
+    (place, blobs)
+}
+
+async fn read(blobs: &Folder, hash: BlobHash, range: Option<std::ops::Range<u64>>) -> Vec<u8> {
+    let (_, bytes) = blobs.get(hash, range).await.unwrap();
+    bytes
+        .try_fold(Vec::new(), |mut all, part| async move {
+            all.extend_from_slice(&part);
+            Ok(all)
+        })
+        .await
+        .unwrap()
+}
+
+fn staged(place: &tempfile::TempDir) -> usize {
+    std::fs::read_dir(place.path().join("staging")).unwrap().count()
+}
+
+#[tokio::test]
+async fn bytes_come_back_whole_and_in_ranges() {
+    let (place, blobs) = folder().await;
+    let stored =
+        blobs.put_stream(body(&[b"hello ", b"world"]), Some(hash_of(b"hello world")), 11).await.unwrap();
+    assert_eq!((stored.hash, stored.size), (hash_of(b"hello world"), 11));
+    assert_eq!(read(&blobs, stored.hash, None).await, b"hello world");
+    assert_eq!(read(&blobs, stored.hash, Some(6..9)).await, b"wor");
+    assert_eq!(read(&blobs, stored.hash, Some(4..4)).await, b"");
+    assert!(matches!(blobs.get(stored.hash, Some(5..12)).await, Err(BlobError::BadRange { size: 11 })));
+    assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(11));
+    assert_eq!(std::fs::read(blobs.local_path(stored.hash).unwrap()).unwrap(), b"hello world");
+    blobs.put_stream(body(&[b"hello world"]), None, 11).await.unwrap();
+    assert_eq!(staged(&place), 0, "the same again leaves nothing behind");
+    blobs.delete(stored.hash).await.unwrap();
+    blobs.delete(stored.hash).await.unwrap();
+    assert_eq!(blobs.head(stored.hash).await.unwrap(), None);
+    assert!(matches!(blobs.get(stored.hash, None).await, Err(BlobError::NotFound)));
+}
+
+#[tokio::test]
+async fn an_empty_blob_is_a_blob() {
+    let (_place, blobs) = folder().await;
+    let stored = blobs.put_stream(body(&[]), None, 0).await.unwrap();
+    assert_eq!(read(&blobs, stored.hash, None).await, b"");
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_nothing() {
+    let (place, blobs) = folder().await;
+    let large = blobs.put_stream(body(&[b"1234", b"5"]), None, 4).await;
+    assert!(matches!(large, Err(BlobError::TooLarge { limit: 4 })));
+    let other = blobs.put_stream(body(&[b"1234"]), Some(hash_of(b"x")), 4).await;
+    assert!(matches!(other, Err(BlobError::HashMismatch { found }) if found == hash_of(b"1234")));
+    assert!(matches!(blobs.put_stream(broken(b"12"), None, 4).await, Err(BlobError::Body(_))));
+    assert_eq!(staged(&place), 0);
+    assert_eq!(blobs.head(hash_of(b"1234")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_start_clears_half_written_blobs_and_keeps_uploads() {
+    let (place, blobs) = folder().await;
+    let upload = UploadId::generate();
+    blobs.put_part(upload, 0, 0, body(&[b"abc"]), 3).await.unwrap();
+    std::fs::write(place.path().join("staging/left.part"), b"half").unwrap();
+    drop(blobs);
+    let blobs = Folder::open(place.path()).await.unwrap();
+    assert_eq!(staged(&place), 0);
+    assert_eq!(blobs.finish_parts(upload, 3).await.unwrap().hash, hash_of(b"abc"));
+}
+
+#[tokio::test]
+async fn parts_in_any_order_become_one_blob() {
+    let (_place, blobs) = folder().await;
+    let upload = UploadId::generate();
+    assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
+    assert_eq!(blobs.put_part(upload, 1, 4, body(&[b"567"]), 4).await.unwrap(), 3);
+    assert_eq!(blobs.put_part(upload, 0, 0, body(&[b"xxxx"]), 4).await.unwrap(), 4);
+    assert_eq!(blobs.put_part(upload, 0, 0, body(&[b"12", b"34"]), 4).await.unwrap(), 4, "again replaces");
+    let large = blobs.put_part(upload, 0, 0, body(&[b"12345"]), 4).await;
+    assert!(matches!(large, Err(BlobError::TooLarge { limit: 4 })));
+    let short = blobs.finish_parts(upload, 8).await;
+    assert!(matches!(short, Err(BlobError::Incomplete { found: 7, wanted: 8 })));
+    let stored = blobs.finish_parts(upload, 7).await.unwrap();
+    assert_eq!(stored.hash, hash_of(b"1234567"));
+    assert_eq!(blobs.finish_parts(upload, 7).await.unwrap(), stored, "asked again, the same");
+    assert_eq!(read(&blobs, stored.hash, None).await, b"1234567");
+    blobs.drop_parts(upload).await.unwrap();
+    assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
+    assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(7), "the blob stays");
+}
+
+#[test]
+fn a_full_disk_is_told_apart() {
+    let full = io::Error::from(io::ErrorKind::StorageFull);
+    assert!(matches!(super::staging::disk(full), BlobError::DiskFull));
+    let quota = io::Error::from(io::ErrorKind::QuotaExceeded);
+    assert!(matches!(super::staging::disk(quota), BlobError::DiskFull));
+    assert!(matches!(super::staging::disk(io::Error::other("x")), BlobError::Io(_)));
+}
