@@ -45,6 +45,10 @@ pub async fn serve(config: Config) -> Result<()> {
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open(&config.database).await.context("cannot open the database")?;
+    if config.database.is_one_process() {
+        // Killed before, it could not note that its workers' sockets ended.
+        store.close_all_links(clock.now().wall).await.context("cannot write to the database")?;
+    }
     let blobs = blobs::open(&config.blobs).await.context("cannot open the folder of blobs")?;
     let listener = TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}: is another program there?", config.server.listen))?;

@@ -82,6 +82,10 @@ fn load_from(flags: &Flags, environment: &[(String, String)]) -> Result<Loaded, 
             None => problems.push(format!("{key} ({origin}): there is no such setting; {}", nearest(&key))),
         }
     }
+    if origins["server.secure_cookies"] == "default" {
+        let public = config.server.public_url.as_ref();
+        config.server.secure_cookies = public.is_some_and(|url| url.scheme() == "https");
+    }
     problems.extend(contradictions(&config));
     if problems.is_empty() { Ok(Loaded { config, origins }) } else { Err(Problems(problems)) }
 }
@@ -228,5 +232,16 @@ mod tests {
         assert!(words.contains("did you mean server.listen?"), "{words}");
         assert!(words.contains("database.url") && !words.contains("secret"), "{words}");
         assert!(words.contains("100 to 300000"), "{words}");
+    }
+
+    #[test]
+    fn cookies_are_for_https_only_where_the_public_address_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        let public = ("PICTOR__SERVER__PUBLIC_URL", "https://farm.example.org/");
+        assert!(!load_from(&flags, &[]).unwrap().config.server.secure_cookies);
+        assert!(load_from(&flags, &environment(&[public])).unwrap().config.server.secure_cookies);
+        let off = ("PICTOR__SERVER__SECURE_COOKIES", "false");
+        assert!(!load_from(&flags, &environment(&[public, off])).unwrap().config.server.secure_cookies);
     }
 }

@@ -15,7 +15,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// How browsers and workers reach it; nothing: by the listening address.
     pub public_url: Option<Url>,
-    /// Cookies only over HTTPS, with the `__Host-` prefix. Off by default only on a plain loopback address.
+    /// Cookies only over HTTPS, with the `__Host-` prefix; unless said, on where `public_url` is https.
     pub secure_cookies: bool,
 }
 
@@ -35,6 +35,12 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// Only one cloud at a time can work on it: SQLite, unlike PostgreSQL, which replicas share.
+    #[must_use]
+    pub fn is_one_process(&self) -> bool {
+        self.url.expose().starts_with("sqlite:")
+    }
+
     /// The SQLite file of a data folder.
     #[must_use]
     pub fn in_folder(data_dir: &Path) -> Self {

@@ -58,7 +58,7 @@ pub const SETTINGS: &[Setting] = &[
         is_secret: true,
         set: |config, text| {
             let is_known =
-                ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| text.starts_with(start));
+                ["sqlite://", "postgres://", "postgresql://"].iter().any(|start| text.starts_with(start));
             if !is_known {
                 return Err("give sqlite:///path/to/file or postgres://user:password@host/name".into());
             }

@@ -89,7 +89,8 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Ends all connections: after a start none can be live.
+    /// Ends all connections: after a start none can be live, where one process is all there is. Bearers stay good, so
+    /// that a frame on its way is not refused.
     pub async fn close_all_links(&self, now: UnixMillis) -> Result<u64> {
         self.write_one(
             "UPDATE workers SET link_id = NULL, disconnected_at = $1 WHERE link_id IS NOT NULL",
