@@ -76,6 +76,7 @@ const EXPLAINING: &[(&str, FailureClass)] = &[
     ("no space left on device", FailureClass::DiskFull),
     ("disk quota exceeded", FailureClass::DiskFull),
     ("file too large", FailureClass::DiskFull),
+    ("cannot save: ", FailureClass::NoOutputWritten),
     ("memoryerror", FailureClass::OutOfMemory),
     ("out of memory", FailureClass::OutOfMemory),
     ("no camera found", FailureClass::NoCamera),

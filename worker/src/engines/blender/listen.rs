@@ -46,6 +46,8 @@ pub struct Listener {
     layers: u32,
     in_hand: Option<InHand>,
     seen: Option<FailureClass>,
+    /// The line that says that a script was wanted; Blender renders on without it.
+    script_wanted: Option<String>,
     warnings: u32,
     progress: ProgressGate,
     lines: LineGate,
@@ -71,6 +73,7 @@ impl Listener {
             layers: 1,
             in_hand: None,
             seen: None,
+            script_wanted: None,
             warnings: 0,
             progress: ProgressGate::default(),
             lines: LineGate::default(),
@@ -133,6 +136,7 @@ impl Listener {
             Some(Answer::Ready { device, layers }) => {
                 self.layers = layers;
                 self.device = Some(device);
+                return self.of_wanted_script();
             }
             Some(Answer::Warning { kind, text }) => {
                 self.warnings += 1;
@@ -160,6 +164,11 @@ impl Listener {
         self.failure(class, in_words(class, text))
     }
 
+    fn of_wanted_script(&self) -> Option<EngineFailure> {
+        let class = FailureClass::NeedsScripts;
+        self.script_wanted.as_ref().map(|line| self.failure(class, in_words(class, line)))
+    }
+
     /// Hears a line of what Blender prints.
     #[allow(clippy::unused_async)] // beside hear_answer, which waits
     pub async fn hear_output(&mut self, line: &str) -> Option<EngineFailure> {
@@ -176,7 +185,10 @@ impl Listener {
             Line::Symptom(symptom) => {
                 self.log(line);
                 self.seen = Some(symptom.class);
-                if symptom.fatal {
+                if symptom.class == FailureClass::NeedsScripts {
+                    // The driver names the script; only where it does not see it, this line has to do.
+                    self.script_wanted.get_or_insert_with(|| line.trim().to_owned());
+                } else if symptom.fatal {
                     return Some(self.failure(symptom.class, in_words(symptom.class, line.trim())));
                 }
             }
@@ -226,25 +238,27 @@ impl Listener {
     /// # Errors
     /// It is not.
     pub async fn judge(&self, Done(done): Done) -> Result<EngineEvent, EngineFailure> {
+        if let Some(failure) = self.of_wanted_script() {
+            return Err(failure.in_frame(done.frame));
+        }
         let render_ms = self.clock.now().elapsed(done.began).0;
         let (path, format) = (done.path.clone(), self.request.render.format);
         let checked = tokio::task::spawn_blocking(move || check_picture(&path, format)).await;
-        let fault = match checked {
+        let (fault, class) = match checked {
             Ok(Ok(_)) if done.finished => {
                 let memory_peak_bytes = done.memory_peak_bytes.or(done.peak_in_output);
                 let (frame, path) = (done.frame, done.path);
                 return Ok(EngineEvent::FrameWritten { frame, path, render_ms, memory_peak_bytes });
             }
-            Ok(Ok(_)) => "Blender stopped before the end".to_owned(),
-            Ok(Err(fault)) => {
-                if fault == PictureFault::CutOff {
-                    tracing::warn!(frame = done.frame, "a frame's file is cut off");
-                }
-                fault.to_string()
+            Ok(Ok(_)) => ("Blender stopped before the end".to_owned(), FailureClass::NoOutputWritten),
+            // A small picture meets a full disk only when its file is closed, and Blender does not look then.
+            Ok(Err(fault @ (PictureFault::Empty | PictureFault::CutOff))) => {
+                (format!("{fault}, as on a full disk"), FailureClass::DiskFull)
             }
-            Err(error) => error.to_string(),
+            Ok(Err(fault)) => (fault.to_string(), FailureClass::NoOutputWritten),
+            Err(error) => (error.to_string(), FailureClass::WorkerError),
         };
-        let class = self.seen.unwrap_or(FailureClass::NoOutputWritten);
+        let class = self.seen.unwrap_or(class);
         let text = format!("frame {} was rendered, but {fault}", done.frame);
         Err(EngineFailure::new(class, in_words(class, &text)).in_frame(done.frame))
     }
