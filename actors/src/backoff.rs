@@ -1,4 +1,5 @@
-//! How long to wait before the next try: doubling, capped, with jitter from a random number that the caller gives.
+//! How long to wait before the next try: doubling, capped, with jitter from a random number that the caller
+//! gives.
 
 use crate::units::Millis;
 
@@ -17,8 +18,8 @@ impl Backoff {
         Self { first, max, failures: 0 }
     }
 
-    /// Notes a failure; the delay before the next try lies in the upper half of the doubled value, at the place
-    /// that `random` picks, so that many clients do not come back at the same moment.
+    /// Notes a failure; the delay before the next try lies in the upper half of the doubled value, at the
+    /// place that `random` picks, so that many clients do not come back at the same moment.
     pub fn failed(&mut self, random: u64) -> Millis {
         let doubled = self.first.0.saturating_mul(1u64.checked_shl(self.failures).unwrap_or(u64::MAX));
         self.failures = self.failures.saturating_add(1).min(63);
@@ -52,7 +53,8 @@ mod tests {
             for _ in 0..=failures {
                 last = backoff.failed(random);
             }
-            let whole = 100u64.saturating_mul(1u64.checked_shl(failures.min(63)).unwrap_or(u64::MAX)).min(30_000);
+            let doubled = 1u64.checked_shl(failures.min(63)).unwrap_or(u64::MAX);
+            let whole = 100u64.saturating_mul(doubled).min(30_000);
             prop_assert!(last.0 >= whole / 2 && last.0 <= whole, "{last:?} of {whole}");
         }
     }

@@ -64,7 +64,8 @@ impl Debounce {
     }
 }
 
-/// Glue for an actor: `act` runs now, or once when the cool-down is over. `debounce` finds the state in the actor.
+/// Glue for an actor: `act` runs now, or once when the cool-down is over. `debounce` finds the state in the
+/// actor.
 pub fn debounced<A>(
     actor: &mut A,
     context: &mut Context<A>,
@@ -79,7 +80,8 @@ pub fn debounced<A>(
         Debounced::Waiting => {}
         Debounced::ActAt(at) => {
             context.run_later(now.until(at).to_duration(), move |actor, context| {
-                // The timer is the runtime's, `at` the caller's clock: the deadline itself is what was waited for.
+                // The timer is the runtime's, `at` the caller's clock: the deadline itself is what was waited
+                // for.
                 if debounce(actor).fired(at) {
                     act(actor, context);
                 }

@@ -45,7 +45,8 @@ pub struct Listener<T> {
 pub struct TooManyListeners(pub usize);
 
 impl<T: Clone> Fanout<T> {
-    /// A publisher to at most `listeners_max` listeners, each with `queue` events waiting at most (at least 1).
+    /// A publisher to at most `listeners_max` listeners, each with `queue` events waiting at most (at least
+    /// 1).
     #[must_use]
     pub const fn new(queue: usize, listeners_max: usize) -> Self {
         Self { queue, listeners_max, listeners: Vec::new() }

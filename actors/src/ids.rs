@@ -1,7 +1,7 @@
 //! Typed identities: UUIDv7 inside, a prefix that names the kind in text (`wrk_…`, `job_…`).
 //!
-//! The text form is the prefix and 32 lower-case hexadecimal digits; it sorts by time of creation, and it is what
-//! the database, the API, logs and pages show.
+//! The text form is the prefix and 32 lower-case hexadecimal digits; it sorts by time of creation, and it is
+//! what the database, the API, logs and pages show.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! Every bound that both ends must agree on, each with its reason. A bound that only one side needs stands beside the
-//! code that keeps it.
+//! Every bound that both ends must agree on, each with its reason. A bound that only one side needs stands
+//! beside the code that keeps it.
 
 use crate::units::Millis;
 

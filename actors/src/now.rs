@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::units::{Millis, UnixMillis};
 
-/// One reading of both clocks: `mono` to measure and to set deadlines (it never jumps), `wall` to store and to show.
+/// One reading of both clocks: `mono` to measure and to set deadlines (it never jumps), `wall` to store and
+/// to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// Time since some fixed moment of this process.
@@ -63,8 +64,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clock that the runtime's timers go by: in tests with virtual time it jumps with them. For what must agree with
-/// a timer, inside this crate.
+/// The clock that the runtime's timers go by: in tests with virtual time it jumps with them. For what must
+/// agree with a timer, inside this crate.
 #[cfg(feature = "runtime")]
 #[must_use]
 pub(crate) fn runtime_mono() -> Mono {

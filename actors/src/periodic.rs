@@ -1,5 +1,5 @@
-//! Activation by timer or nudge, without data: a wake-up says "look again", never what to do, so losing one costs a
-//! wait and no work.
+//! Activation by timer or nudge, without data: a wake-up says "look again", never what to do, so losing one
+//! costs a wait and no work.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -45,7 +45,8 @@ impl Periodic {
         (Self { every, nudge: nudge.clone() }, nudge)
     }
 
-    /// Waits for the next activation; `jitter` is added to the timer, so that many processes do not act at once.
+    /// Waits for the next activation; `jitter` is added to the timer, so that many processes do not act at
+    /// once.
     pub async fn next(&self, jitter: Millis) -> Activation {
         tokio::select! {
             biased;
@@ -54,8 +55,8 @@ impl Periodic {
         }
     }
 
-    /// Runs `act` at each activation until a stop is asked for; an `act` under way is brought to its end, and holds
-    /// the drain until then. One runs at a time.
+    /// Runs `act` at each activation until a stop is asked for; an `act` under way is brought to its end, and
+    /// holds the drain until then. One runs at a time.
     pub async fn run<W>(
         self,
         name: &'static str,

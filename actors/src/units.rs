@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment by the wall clock: milliseconds since 1970-01-01T00:00:00Z. For storing and showing, never for measuring
-/// how long something took (that is [`crate::now::Now::elapsed`]).
+/// A moment by the wall clock: milliseconds since 1970-01-01T00:00:00Z. For storing and showing, never for
+/// measuring how long something took (that is [`crate::now::Now::elapsed`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);

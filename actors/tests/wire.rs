@@ -1,5 +1,5 @@
-//! The wire is frozen: every stored sample of every message is read by today's code and written again equal. A sample
-//! is never changed; a new field or variant gets a new sample beside the old ones.
+//! The wire is frozen: every stored sample of every message is read by today's code and written again equal.
+//! A sample is never changed; a new field or variant gets a new sample beside the old ones.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +33,8 @@ fn samples(folder: &str) -> BTreeMap<String, Vec<Value>> {
     samples
 }
 
-/// Reads each sample as `M`: as stored, with fields that this version does not know, and without its nulls; writes it
-/// again.
+/// Reads each sample as `M`: as stored, with fields that this version does not know, and without its nulls;
+/// writes it again.
 fn check<M: DeserializeOwned + Serialize + PartialEq + Debug>(file: &str, samples: &[Value]) -> Vec<M> {
     assert!(!samples.is_empty(), "{file} is empty");
     let read =
@@ -73,12 +73,13 @@ fn drop_nulls(fields: &mut Fields) {
     fields.retain(|_, value| !value.is_null());
 }
 
-/// Names the variant of a value; the match has no catch-all, so a new variant does not compile until it is named here,
-/// and the test fails until it has a sample.
+/// Names the variant of a value; the match has no catch-all, so a new variant does not compile until it is
+/// named here, and the test fails until it has a sample.
 macro_rules! variants {
     ($($name:ident: $kind:ident { $($variant:ident),* $(,)? })*) => {$(
         fn $name(value: &$kind) -> String {
-            match value { $($kind::$variant { .. } => concat!(stringify!($kind), "::", stringify!($variant)).to_owned(),)* }
+            let name = match value { $($kind::$variant { .. } => stringify!($variant),)* };
+            format!("{}::{name}", stringify!($kind))
         }
     )*
         fn all_variants() -> BTreeSet<String> {
@@ -89,7 +90,8 @@ macro_rules! variants {
 
 variants! {
     from_worker: FromWorker {
-        Hello, Heartbeat, Accept, Decline, AttemptStarted, FrameProgress, LogLines, Warning, AttemptEnded, Goodbye,
+        Hello, Heartbeat, Accept, Decline, AttemptStarted, FrameProgress, LogLines, Warning, AttemptEnded,
+        Goodbye,
     }
     to_worker: ToWorker { Challenge, Welcome, Refused, HeartbeatAck, Offer, Cancel, SetPause, Bye }
     activity: WorkerActivity { Idle, Preparing, Working, Finishing, Paused, Updating, Error }
@@ -103,8 +105,8 @@ variants! {
     warning_class: WarningClass { MissingFile, CpuFallback, SettingChanged }
     outcome: AttemptOutcome { Rendered, Failed, Stopped }
     failure_class: FailureClass {
-        NeedsScripts, MissingFile, NoCamera, EngineNotAvailable, OutOfMemory, OutOfGpuMemory, Crash, TimeLimit,
-        NoOutputWritten, DiskFull, BadScene, InputsUnavailable, WorkerError,
+        NeedsScripts, MissingFile, NoCamera, EngineNotAvailable, OutOfMemory, OutOfGpuMemory, Crash,
+        TimeLimit, NoOutputWritten, DiskFull, BadScene, InputsUnavailable, WorkerError,
     }
     refusal_code: RefusalCode {
         EnrolmentUsed, EnrolmentExpired, EnrolmentUnknown, KeyMismatch, BadSignature, UnknownWorker,

@@ -28,8 +28,8 @@ pub fn encode<M: Serialize>(message: &M) -> Result<String, CodecError> {
     Ok(text)
 }
 
-/// The message of a text frame. The size is checked first; an unknown `type` is told apart from garbage because a
-/// newer peer may send one in good faith.
+/// The message of a text frame. The size is checked first; an unknown `type` is told apart from garbage
+/// because a newer peer may send one in good faith.
 pub fn decode<M: DeserializeOwned>(text: &str) -> Result<M, CodecError> {
     if text.len() > WIRE_FRAME_BYTES_MAX {
         return Err(CodecError::TooLarge(text.len()));

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::WorkerId;
 use crate::units::UnixMillis;
 
-/// Where a worker enrols: `POST`, JSON [`EnrolRequest`] → 200 [`EnrolAnswer`], or a problem document whose `code` is
-/// one of [`super::RefusalCode`]'s enrolment codes.
+/// Where a worker enrols: `POST`, JSON [`EnrolRequest`] → 200 [`EnrolAnswer`], or a problem document whose
+/// `code` is one of [`super::RefusalCode`]'s enrolment codes.
 pub const ENROL_PATH: &str = "/api/v1/workers/enrol";
 
 /// The configuration file (`NAME.pictor`), TOML: one unique file a worker.

@@ -19,8 +19,8 @@ pub struct Challenge {
     pub cloud_time: UnixMillis,
 }
 
-/// What the worker signs with its Ed25519 key: a fixed context, its id and the nonce, so that a signature is good for
-/// nothing else.
+/// What the worker signs with its Ed25519 key: a fixed context, its id and the nonce, so that a signature is
+/// good for nothing else.
 #[must_use]
 pub fn proof_message(worker: WorkerId, nonce: &str) -> Vec<u8> {
     format!("pictor link v1\n{worker}\n{nonce}").into_bytes()
@@ -54,7 +54,8 @@ pub struct Hello {
 pub struct Welcome {
     /// This connection; an older one of the same worker is closed.
     pub link: LinkId,
-    /// Bearer token for blobs and frames over HTTP while this is the worker's newest connection; kept in memory only.
+    /// Bearer token for blobs and frames over HTTP while this is the worker's newest connection; kept in
+    /// memory only.
     pub bearer: String,
     /// First heartbeat after this; later ones as each answer says.
     pub heartbeat_after_ms: u64,

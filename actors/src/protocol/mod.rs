@@ -18,8 +18,8 @@
 //!   | --- AttemptEnded ---------------------> |
 //! ```
 //!
-//! Every type tolerates unknown fields (a newer peer may say more) and a missing optional field; an unknown message
-//! type is skipped with a warning. Frozen samples of each message stand in `tests/wire/v1`.
+//! Every type tolerates unknown fields (a newer peer may say more) and a missing optional field; an unknown
+//! message type is skipped with a warning. Frozen samples of each message stand in `tests/wire/v1`.
 
 pub mod assignment;
 pub mod codec;
@@ -63,7 +63,8 @@ pub enum FromWorker {
     Decline(Decline),
     /// A slot began the attempt: inputs are there, the engine starts.
     AttemptStarted(AttemptStarted),
-    /// Where the frame being rendered stands; at most one a second and slot, besides each frame's begin and end.
+    /// Where the frame being rendered stands; at most one a second and slot, besides each frame's begin and
+    /// end.
     FrameProgress(FrameProgress),
     /// Lines of the engine's output.
     LogLines(LogLines),

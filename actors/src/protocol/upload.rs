@@ -2,8 +2,9 @@
 //!
 //! - Inputs: `GET /api/v1/jobs/{job}/inputs` (the manifest), `GET /api/v1/blobs/{hash}` (ranges allowed).
 //! - Frames: `PUT /api/v1/leases/{lease}/frames/{frame}` with [`FENCE_HEADER`], [`HASH_HEADER`],
-//!   [`RENDER_MS_HEADER`] and `Content-Length`. 201: stored; 200: it was there already; both with a [`FrameReceipt`].
-//!   409 `lease_superseded`: drop the frame, never retry. 422: bytes are not what the headers say. 503: keep, retry.
+//!   [`RENDER_MS_HEADER`] and `Content-Length`. 201: stored; 200: it was there already; both with a
+//!   [`FrameReceipt`]. 409 `lease_superseded`: drop the frame, never retry. 422: bytes are not what the
+//!   headers say. 503: keep, retry.
 
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,8 @@ pub struct RestartBudget {
 }
 
 impl Default for RestartBudget {
-    /// Five within a minute: enough for a database that blinks, too few for a fault that comes back each time.
+    /// Five within a minute: enough for a database that blinks, too few for a fault that comes back each
+    /// time.
     fn default() -> Self {
         Self { restarts: 5, within: Millis::from_secs(60) }
     }
@@ -43,8 +44,8 @@ impl Spending {
         Self { budget, moments: VecDeque::new() }
     }
 
-    /// Spends one restart at `now` (never earlier than the last call's): how many are left in the window, or that
-    /// there was none.
+    /// Spends one restart at `now` (never earlier than the last call's): how many are left in the window, or
+    /// that there was none.
     pub fn spend(&mut self, now: Mono) -> Result<u32, RestartsSpent> {
         while self.moments.front().is_some_and(|&first| first.until(now) >= self.budget.within) {
             self.moments.pop_front();

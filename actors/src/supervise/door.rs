@@ -24,8 +24,9 @@ pub(super) enum Entry<A: Actor> {
     Closed,
 }
 
-/// The way in to one life of an actor. The address is used in place and never cloned for a `try_send`: in actix each
-/// clone of an address may put one message more into a full mailbox, so that a clone a message is no bound at all.
+/// The way in to one life of an actor. The address is used in place and never cloned for a `try_send`: in
+/// actix each clone of an address may put one message more into a full mailbox, so that a clone a message is
+/// no bound at all.
 pub(super) struct Opening<A: Actor> {
     pub(super) address: Addr<A>,
     /// Questions under way; waiting for a place happens here, within the asker's time.
@@ -38,7 +39,8 @@ pub enum DoorError {
     /// The mailbox is full: try later or drop the message; it was not taken.
     #[error("the mailbox is full")]
     Full,
-    /// The actor is being rebuilt. From `ask` it may also mean that it died with the question: repeat what is safe to.
+    /// The actor is being rebuilt. From `ask` it may also mean that it died with the question: repeat what is
+    /// safe to.
     #[error("the actor is being rebuilt")]
     Restarting,
     /// It has ended for good.
@@ -92,7 +94,8 @@ impl<A: Actor> Door<A> {
     /// Puts a message in the mailbox without waiting for an answer.
     ///
     /// # Errors
-    /// [`DoorError::Full`], [`DoorError::Restarting`], [`DoorError::Closed`]; in each case the message was not taken.
+    /// [`DoorError::Full`], [`DoorError::Restarting`], [`DoorError::Closed`]; in each case the message was
+    /// not taken.
     pub fn try_send<M>(&self, message: M) -> Result<(), DoorError>
     where
         M: Message + Send + 'static,
@@ -110,12 +113,13 @@ impl<A: Actor> Door<A> {
         }
     }
 
-    /// Puts a message in the mailbox and waits for its answer; a door that is opening, and a place in the mailbox, are
-    /// waited for within the same time. As many questions as the mailbox has places may be under way.
+    /// Puts a message in the mailbox and waits for its answer; a door that is opening, and a place in the
+    /// mailbox, are waited for within the same time. As many questions as the mailbox has places may be under
+    /// way.
     ///
     /// # Errors
-    /// [`DoorError::Closed`]; [`DoorError::TimedOut`] and [`DoorError::Restarting`], after which nobody knows whether
-    /// the message was handled.
+    /// [`DoorError::Closed`]; [`DoorError::TimedOut`] and [`DoorError::Restarting`], after which nobody knows
+    /// whether the message was handled.
     pub async fn ask<M>(&self, message: M, within: Millis) -> Result<M::Result, DoorError>
     where
         M: Message + Send + 'static,

@@ -1,8 +1,9 @@
 //! Signs of life of kept actors, and the watch over handlers that hold their thread.
 //!
-//! Two ways of being stuck need two witnesses. An actor whose thread lives but which no longer answers is seen by its
-//! keeper (a probe through the actor's own context). A handler that blocks its thread stops the keeper too, and cannot
-//! be killed: one watching thread a process sees how long each poll has lasted, says so and spends the restart budget.
+//! Two ways of being stuck need two witnesses. An actor whose thread lives but which no longer answers is
+//! seen by its keeper (a probe through the actor's own context). A handler that blocks its thread stops the
+//! keeper too, and cannot be killed: one watching thread a process sees how long each poll has lasted, says
+//! so and spends the restart budget.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
@@ -13,7 +14,8 @@ use super::shutdown::{Shutdown, StopReason};
 use crate::now::{Clock, Mono, SystemClock};
 use crate::units::Millis;
 
-/// How often the watching thread looks: one wake-up a second is nothing, and a blocked thread is still named soon.
+/// How often the watching thread looks: one wake-up a second is nothing, and a blocked thread is still named
+/// soon.
 const LOOK_EVERY: Millis = Millis(500);
 /// Marks "not being polled"; the first reading of the clock is 0, so moments are kept one higher.
 const NOT_POLLED: u64 = 0;
@@ -61,8 +63,8 @@ impl Vitals {
         KeptState { name: self.name, is_open, restarts: counted.restarts, last_end: counted.last_end.clone() }
     }
 
-    /// Counts an end and spends a restart; when there is none left the whole process is told to stop, and `false`
-    /// comes back.
+    /// Counts an end and spends a restart; when there is none left the whole process is told to stop, and
+    /// `false` comes back.
     pub(super) fn ended(&self, end: LastEnd, now: Mono) -> bool {
         let mut counted = self.counted();
         let (counter, words) = match &end {
@@ -106,8 +108,8 @@ impl Vitals {
         Polling(&self.polled_since)
     }
 
-    /// Reports a poll that lasts too long; the count starts anew with each report, so that a handler that never comes
-    /// back spends the whole budget.
+    /// Reports a poll that lasts too long; the count starts anew with each report, so that a handler that
+    /// never comes back spends the whole budget.
     fn look(&self, now: Mono) {
         let (Some(stuck_after), since) = (self.stuck_after, self.polled_since.load(Ordering::Relaxed)) else {
             return;

@@ -31,8 +31,8 @@ const STOP_WITHIN: Millis = Millis::from_secs(2);
 /// Why a factory could not build its actor.
 pub type BuildError = Box<dyn Error + Send + Sync>;
 
-/// What a factory returns as its error when the thing its actor stands for has ended (a job that is done): the keeper
-/// then closes the door for good, and that is no failure.
+/// What a factory returns as its error when the thing its actor stands for has ended (a job that is done):
+/// the keeper then closes the door for good, and that is no failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("what the actor stands for has ended")]
 pub struct Gone;
@@ -46,14 +46,14 @@ pub struct Keeping {
     pub budget: RestartBudget,
     /// Messages that may wait, and as many questions.
     pub mailbox: usize,
-    /// An actor that does not answer for this long is stuck: it is dropped and rebuilt. `None`: not watched (for
-    /// actors in such numbers that asking each would cost more than it tells).
+    /// An actor that does not answer for this long is stuck: it is dropped and rebuilt. `None`: not watched
+    /// (for actors in such numbers that asking each would cost more than it tells).
     pub stuck_after: Option<Millis>,
 }
 
-/// Keeps an actor alive: builds it by `factory`, and anew whenever it ends, until the shutdown closes, the door is
-/// closed, the factory says [`Gone`] or the budget is spent. Returns at once; messages wait for the first build in
-/// [`Door::ask`]. Must be called on a thread with a `LocalSet`, where the actor will live.
+/// Keeps an actor alive: builds it by `factory`, and anew whenever it ends, until the shutdown closes, the
+/// door is closed, the factory says [`Gone`] or the budget is spent. Returns at once; messages wait for the
+/// first build in [`Door::ask`]. Must be called on a thread with a `LocalSet`, where the actor will live.
 pub fn keep<A, F, B>(keeping: Keeping, shutdown: &Shutdown, factory: F) -> Door<A>
 where
     A: Actor<Context = Context<A>>,
@@ -204,8 +204,8 @@ async fn told_to_end(shutdown: &Shutdown, closing: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Ends when a probe was not answered within the time, and not either in a second, shorter one: the first may have run
-/// out while another actor held the thread.
+/// Ends when a probe was not answered within the time, and not either in a second, shorter one: the first may
+/// have run out while another actor held the thread.
 async fn no_longer_answers(stuck_after: Option<Millis>, pokes: &mpsc::Sender<Poke>) {
     let Some(stuck_after) = stuck_after else { return std::future::pending().await };
     loop {

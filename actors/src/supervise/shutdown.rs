@@ -1,8 +1,8 @@
 //! Ordered stop: a tree of kill switches with three phases, a deadline and a reason.
 //!
-//! Anyone may begin a stop; one place (boot) conducts it. A phase ends when everything that holds it is let go, or at
-//! its deadline: what was overdue is named. Stopping a node stops its children, never its parent, so that those who
-//! depend on each other stop together; only the root ends the process.
+//! Anyone may begin a stop; one place (boot) conducts it. A phase ends when everything that holds it is let
+//! go, or at its deadline: what was overdue is named. Stopping a node stops its children, never its parent,
+//! so that those who depend on each other stop together; only the root ends the process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -130,14 +130,15 @@ impl Shutdown {
         is_first
     }
 
-    /// Stops this node and all below at once, without phases: for a part of the process that is no longer wanted.
+    /// Stops this node and all below at once, without phases: for a part of the process that is no longer
+    /// wanted.
     pub fn cut(&self, reason: StopReason) {
         self.node.give_reason(&reason);
         self.node.advance(Phase::Closing);
     }
 
-    /// Takes a stop through its phases, once it was begun. `drain` bounds the first two phases together, `close` the
-    /// last one.
+    /// Takes a stop through its phases, once it was begun. `drain` bounds the first two phases together,
+    /// `close` the last one.
     pub async fn conduct(&self, drain: Millis, close: Millis) -> StopReport {
         self.cancelled().await;
         let mut report = StopReport::default();
@@ -158,7 +159,8 @@ impl Shutdown {
         report
     }
 
-    /// Holds `phase` until the answer is dropped: a request under way holds `Draining`, a kept actor `Closing`.
+    /// Holds `phase` until the answer is dropped: a request under way holds `Draining`, a kept actor
+    /// `Closing`.
     #[must_use]
     pub fn hold(&self, phase: Phase, name: &'static str) -> Holding {
         let root = self.root().node;

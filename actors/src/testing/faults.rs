@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Planned failures of kind `W`; clones share the plan, so that a test keeps one while a fake store holds another.
+/// Planned failures of kind `W`; clones share the plan, so that a test keeps one while a fake store holds
+/// another.
 #[derive(Debug, Clone)]
 pub struct FaultPlan<W>(Arc<Mutex<Plan<W>>>);
 

@@ -1,7 +1,7 @@
 //! Time that jumps when nobody is busy: an hour of ticks in milliseconds.
 //!
-//! Good for actors, timers and channels on one thread. Not for sockets or databases: the clock would jump while they
-//! are waited for, and their time-outs would fire.
+//! Good for actors, timers and channels on one thread. Not for sockets or databases: the clock would jump
+//! while they are waited for, and their time-outs would fire.
 
 use std::future::Future;
 
@@ -10,7 +10,8 @@ use tokio::task::LocalSet;
 use crate::now::{Clock, Mono, Now, runtime_mono};
 use crate::units::{Millis, UnixMillis};
 
-/// Runs a test on one thread whose clock stands still while anything can run, and jumps to the next timer otherwise.
+/// Runs a test on one thread whose clock stands still while anything can run, and jumps to the next timer
+/// otherwise.
 ///
 /// # Panics
 /// When the runtime cannot be made.

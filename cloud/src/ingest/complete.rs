@@ -1,8 +1,8 @@
 //! Completing an upload: parts joined and hashed, zips unpacked, scenes read.
 //!
-//! It may take minutes, so it runs by itself and whoever asks waits for it a while; asking again finds it. A process
-//! that dies in the middle leaves the state `completing`, and the next who asks starts it again: every step is
-//! harmless to repeat.
+//! It may take minutes, so it runs by itself and whoever asks waits for it a while; asking again finds it. A
+//! process that dies in the middle leaves the state `completing`, and the next who asks starts it again:
+//! every step is harmless to repeat.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -23,8 +23,8 @@ const ANSWER_WITHIN: Millis = Millis::from_secs(40);
 pub(super) type Outcome = Result<UploadRow, Arc<IngestError>>;
 
 impl Ingest {
-    /// Completes the upload, or waits for it: the row is `Complete`, or `Completing` when it takes longer than an
-    /// asker can wait.
+    /// Completes the upload, or waits for it: the row is `Complete`, or `Completing` when it takes longer
+    /// than an asker can wait.
     pub async fn complete_upload(
         &self,
         account: AccountId,
@@ -97,7 +97,8 @@ impl Ingest {
                 self.inner.blobs.drop_parts(row.id).await?;
                 store.delete_upload(row.id).await?;
             }
-            // A full disk or a database that is away: the parts are kept, and completing can be asked for again.
+            // A full disk or a database that is away: the parts are kept, and completing can be asked for
+            // again.
             Err(_) => store.set_upload_state(row.id, UploadState::Completing, UploadState::Open).await?,
         }
         result

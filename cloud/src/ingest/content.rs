@@ -193,7 +193,8 @@ fn resolved(folder: &str, relative: &str) -> Option<String> {
     (!names.is_empty()).then(|| names.join("/"))
 }
 
-/// Whether any file stands for the pattern: what comes before and after its digits or its tile mark is the same.
+/// Whether any file stands for the pattern: what comes before and after its digits or its tile mark is the
+/// same.
 fn any_of_pattern(wanted: &str, paths: &BTreeSet<&str>) -> bool {
     let (stem, ending) = match wanted.split_once('<') {
         Some((stem, rest)) => (stem, rest.split_once('>').map_or("", |(_, ending)| ending)),

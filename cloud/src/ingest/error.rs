@@ -33,7 +33,7 @@ pub enum IngestError {
         wanted: u64,
     },
     /// Not all parts are stored.
-    #[error("{} parts are missing, the first is number {}", missing.len(), missing.first().copied().unwrap_or(0))]
+    #[error("{} parts are missing, the first is number {}", missing.len(), first_of(missing))]
     Incomplete {
         /// Their numbers, ascending.
         missing: Vec<u32>,
@@ -69,6 +69,10 @@ impl IngestError {
     pub(super) const fn is_final(&self) -> bool {
         matches!(self, Self::HashMismatch | Self::Refused(_))
     }
+}
+
+fn first_of(missing: &[u32]) -> u32 {
+    missing.first().copied().unwrap_or(0)
 }
 
 /// Paths for a sentence: the first ones, and how many more.

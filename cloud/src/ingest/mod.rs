@@ -1,8 +1,8 @@
-//! What comes in from creators, and what is made of it: uploads in parts, zips unpacked, scenes read, pictures made
-//! small enough to show.
+//! What comes in from creators, and what is made of it: uploads in parts, zips unpacked, scenes read,
+//! pictures made small enough to show.
 //!
-//! Everything here works on bytes of strangers: it is bounded, nothing is run, and the worst answer is a sentence. Who
-//! may do what is `http`'s business; which rows there are, `store`'s.
+//! Everything here works on bytes of strangers: it is bounded, nothing is run, and the worst answer is a
+//! sentence. Who may do what is `http`'s business; which rows there are, `store`'s.
 
 mod complete;
 mod content;

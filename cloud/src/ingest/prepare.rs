@@ -33,8 +33,8 @@ pub struct PreparedInputs {
 }
 
 impl Ingest {
-    /// Makes the inputs of a job from the account's complete upload with that hash. `main` names the scene to open;
-    /// it is needed where there are several, else [`IngestError::MainNeeded`].
+    /// Makes the inputs of a job from the account's complete upload with that hash. `main` names the scene to
+    /// open; it is needed where there are several, else [`IngestError::MainNeeded`].
     pub async fn prepare_inputs(
         &self,
         account: AccountId,
@@ -78,8 +78,8 @@ fn chosen(content: &UploadContent, main: Option<&str>) -> Result<String, IngestE
     }
 }
 
-/// Stores a manifest as canonical JSON: fields in their order, files ascending, no space; so that the same inputs have
-/// the same hash.
+/// Stores a manifest as canonical JSON: fields in their order, files ascending, no space; so that the same
+/// inputs have the same hash.
 pub(super) async fn put_manifest(blobs: &dyn Blobs, manifest: &InputManifest) -> Result<Stored, IngestError> {
     let json = serde_json::to_vec(manifest).map_err(|error| BlobError::Io(error.into()))?;
     let body = stream::once(async move { Ok(Bytes::from(json)) }).boxed();
@@ -102,7 +102,8 @@ pub(super) async fn read_manifest(blobs: &dyn Blobs, hash: BlobHash) -> Result<I
 
 type Hashes = Arc<BTreeSet<BlobHash>>;
 
-/// Which hashes the manifests in use hold: a worker asks for each file by itself, and a manifest may be megabytes.
+/// Which hashes the manifests in use hold: a worker asks for each file by itself, and a manifest may be
+/// megabytes.
 #[derive(Debug, Default)]
 pub struct Manifests(Mutex<BTreeMap<BlobHash, Hashes>>);
 

@@ -1,5 +1,5 @@
-//! A zip that is made while it is sent: files stored, not compressed (frames are compressed already), never whole in
-//! memory or on the disk.
+//! A zip that is made while it is sent: files stored, not compressed (frames are compressed already), never
+//! whole in memory or on the disk.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl ZipPermits {
     }
 }
 
-/// The zip as a stream; nothing when too many are under way. It breaks off with an error when a blob cannot be read,
-/// and its work ends when nobody takes it any more.
+/// The zip as a stream; nothing when too many are under way. It breaks off with an error when a blob cannot
+/// be read, and its work ends when nobody takes it any more.
 #[must_use]
 pub fn zip_stream(
     permits: &ZipPermits,
@@ -71,7 +71,7 @@ fn write(
     let mut zip =
         ZipWriter::new_stream(Chunks { gathered: Vec::with_capacity(CHUNK_BYTES), chunks: chunks.clone() });
     let written = entries.into_iter().try_for_each(|entry| write_one(blobs, &entry, &mut zip, handle));
-    let ended = written.and_then(|()| Ok(zip.finish()?.into_inner().flush()?));
+    let ended = written.and_then(|()| zip.finish()?.into_inner().flush());
     if let Err(error) = ended {
         // Whoever took it has gone, or is told that the zip is not whole.
         let _ = chunks.blocking_send(Err(error));

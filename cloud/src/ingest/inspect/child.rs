@@ -1,5 +1,5 @@
-//! The reading process: `pictor-cloud inspect-blend PATH`. It limits itself first, then reads, and writes one JSON
-//! document to standard output.
+//! The reading process: `pictor-cloud inspect-blend PATH`. It limits itself first, then reads, and writes one
+//! JSON document to standard output.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,15 +22,16 @@ const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 /// Open files: the `.blend`, what it is unpacked to, and the standard three.
 const FILES_MAX: u64 = 32;
 
-/// The file to read, when the program was started as a reading process. Asked first of all: nothing else of the program
-/// should be there when a stranger's file is read.
+/// The file to read, when the program was started as a reading process. Asked first of all: nothing else of
+/// the program should be there when a stranger's file is read.
 #[must_use]
 pub fn asked_for(mut arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
     let is_reader = arguments.nth(1).is_some_and(|verb| verb == VERB);
     if is_reader { arguments.next().map(PathBuf::from) } else { None }
 }
 
-/// Runs the verb. Exit code 0 with JSON of [`Inspected`], or 1 with one line of text, both on standard output.
+/// Runs the verb. Exit code 0 with JSON of [`Inspected`], or 1 with one line of text, both on standard
+/// output.
 #[must_use]
 pub fn run(path: &Path) -> ExitCode {
     let answer = limit_self().and_then(|()| Oxblend.read(path)).and_then(|inspected| {

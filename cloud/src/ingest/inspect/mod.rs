@@ -1,8 +1,8 @@
 //! Reads what a `.blend` file says about itself, without Blender and without running anything of it.
 //!
-//! The file comes from a stranger and its format is memory dumped to disk, so it is read in a process of its own
-//! ([`child`]), with limits on memory, processor time and files, and a deadline. Whatever happens there, the answer is
-//! either facts or a sentence; never a failed upload.
+//! The file comes from a stranger and its format is memory dumped to disk, so it is read in a process of its
+//! own ([`child`]), with limits on memory, processor time and files, and a deadline. Whatever happens there,
+//! the answer is either facts or a sentence; never a failed upload.
 
 pub mod child;
 mod idprops;
@@ -71,8 +71,8 @@ pub struct Link {
     pub is_pattern: bool,
 }
 
-/// Whoever can read a `.blend` file. Behind a trait so that the library can be exchanged: the format changes with each
-/// Blender.
+/// Whoever can read a `.blend` file. Behind a trait so that the library can be exchanged: the format changes
+/// with each Blender.
 pub trait BlendReader {
     /// Reads it.
     ///

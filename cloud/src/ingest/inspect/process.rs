@@ -45,7 +45,8 @@ impl Inspector {
             Err(error) => Err(error),
         };
         let mut reading = started.map_err(|error| {
-            tracing::warn!(%error, program = %self.program.display(), "the reader of .blend files does not start");
+            let program = self.program.display();
+            tracing::warn!(%error, %program, "the reader of .blend files does not start");
             "the cloud's reader of .blend files does not start".to_owned()
         })?;
         let read = timeout(WITHIN.to_duration(), answer(&mut reading)).await;

@@ -56,7 +56,8 @@ fn active_scene(file: &BlendFile) -> Option<usize> {
     blocks(file, b"GLOB").next().and_then(|global| follow(file, global, "curscene"))
 }
 
-/// Names of the scene's cameras, the active one first; where its list of objects cannot be followed, all of the file.
+/// Names of the scene's cameras, the active one first; where its list of objects cannot be followed, all of
+/// the file.
 fn cameras(file: &BlendFile, scene: usize) -> Vec<String> {
     let active = follow(file, scene, "camera").and_then(|camera| id_name(file, camera));
     let found: BTreeSet<String> = objects_of(file, scene)

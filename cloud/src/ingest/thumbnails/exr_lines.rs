@@ -1,8 +1,8 @@
-//! OpenEXR, made small line by line: a frame of 16k × 16k pixels with thirty passes takes no more memory than one of
-//! its blocks.
+//! OpenEXR, made small line by line: a frame of 16k × 16k pixels with thirty passes takes no more memory than
+//! one of its blocks.
 //!
-//! Blender writes the picture that people mean as `Combined` of a view layer (one part with all channels, or a part a
-//! layer), or as plain R, G, B.
+//! Blender writes the picture that people mean as `Combined` of a view layer (one part with all channels, or
+//! a part a layer), or as plain R, G, B.
 
 use std::fs::File;
 use std::io::BufReader;

@@ -1,8 +1,8 @@
-//! Small pictures of frames: at most 320 pixels on the longer side, made once and kept in a folder that may be emptied
-//! at any time.
+//! Small pictures of frames: at most 320 pixels on the longer side, made once and kept in a folder that may
+//! be emptied at any time.
 //!
-//! Frames come from workers and may be of any size: they are decoded in blocking threads, few at a time, within a
-//! bound on memory.
+//! Frames come from workers and may be of any size: they are decoded in blocking threads, few at a time,
+//! within a bound on memory.
 
 mod exr_lines;
 mod pixels;

@@ -41,7 +41,8 @@ fn made_small(whole: &DynamicImage) -> DynamicImage {
     if (small_width, small_height) == (width, height) {
         return whole.clone();
     }
-    // Four times the wanted size by simple averages first: the good filter alone takes seconds on a large frame.
+    // Four times the wanted size by simple averages first: the good filter alone takes seconds on a large
+    // frame.
     let coarse = if width / 4 > small_width {
         whole.thumbnail_exact(small_width * 4, small_height * 4)
     } else {

@@ -1,7 +1,7 @@
 //! From scene-linear light to what a screen shows. Pure.
 //!
-//! Values up to a knee are kept as they are, so that a picture within the screen's range looks as it should; what is
-//! brighter is bent towards white instead of being cut.
+//! Values up to a knee are kept as they are, so that a picture within the screen's range looks as it should;
+//! what is brighter is bent towards white instead of being cut.
 
 /// Where the bend begins.
 const KNEE: f32 = 0.6;

@@ -1,7 +1,7 @@
 //! The end of a zip, read before anything else: how many entries it says it has.
 //!
-//! A library makes a table of all entries before it can be asked anything, and keeps one of two entries with the same
-//! name; so the count is checked here first, and compared with the table afterwards.
+//! A library makes a table of all entries before it can be asked anything, and keeps one of two entries with
+//! the same name; so the count is checked here first, and compared with the table afterwards.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -1,7 +1,8 @@
 //! Unpacks a zip under limits, each file straight into the blob store.
 //!
-//! Nothing is written to a path that the zip names; sizes are counted, never believed; the whole is refused with a
-//! sentence at the first thing that is not right. Blobs stored before that have no owner and are swept.
+//! Nothing is written to a path that the zip names; sizes are counted, never believed; the whole is refused
+//! with a sentence at the first thing that is not right. Blobs stored before that have no owner and are
+//! swept.
 
 mod directory;
 mod paths;

@@ -1,7 +1,8 @@
 //! Which paths a zip may hold. Pure.
 //!
-//! The files are laid out again on workers of every system, so a path must mean the same file everywhere: no way out of
-//! the folder, nothing that another system reads differently, no two names that are one on a disk without letter case.
+//! The files are laid out again on workers of every system, so a path must mean the same file everywhere: no
+//! way out of the folder, nothing that another system reads differently, no two names that are one on a disk
+//! without letter case.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -145,7 +145,8 @@ async fn a_frame_of_every_format_is_shown_small() {
         assert_eq!(known.status, 304);
         means.push((file, mean(&picture, 0)));
     }
-    // The default scene is a lit cube before grey: neither black nor white, and about the same in every format.
+    // The default scene is a lit cube before grey: neither black nor white, and about the same in every
+    // format.
     assert!(means.iter().all(|(_, red)| (20.0..200.0).contains(red)), "{means:?}");
     assert!((means[1].1 - means[2].1).abs() < 6.0, "both are the combined pass: {means:?}");
 }

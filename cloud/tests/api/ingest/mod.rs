@@ -1,4 +1,5 @@
-//! What comes in from creators and goes out again: uploads, zips good and hostile, scenes and frames of real Blender.
+//! What comes in from creators and goes out again: uploads, zips good and hostile, scenes and frames of real
+//! Blender.
 
 mod downloads;
 mod inputs;

@@ -1,4 +1,7 @@
-"""Makes the scenes and the multilayer EXR that the tests read. Run by Blender: -b --factory-startup --python this -- FOLDER"""
+"""Makes the scenes and the frames that the tests read.
+
+Run by Blender: -b --factory-startup --python this -- FOLDER
+"""
 import os
 import sys
 
@@ -56,7 +59,8 @@ scene.cycles.samples = 1
 scene.cycles.use_denoising = False
 scene.view_layers[0].use_pass_z = True
 scene.view_layers.new("Second")
-for file_format, name in (("OPEN_EXR_MULTILAYER", "layers.exr"), ("OPEN_EXR", "flat.exr"), ("PNG", "frame.png")):
+frames = (("OPEN_EXR_MULTILAYER", "layers.exr"), ("OPEN_EXR", "flat.exr"), ("PNG", "frame.png"))
+for file_format, name in frames:
     scene.render.image_settings.file_format = file_format
     scene.render.filepath = path(name)
     scene.frame_set(1)

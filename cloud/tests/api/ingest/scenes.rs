@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The bytes of a file that Blender made (`scenes.py` says which there are); nothing, said so, where there is no
-/// Blender.
+/// The bytes of a file that Blender made (`scenes.py` says which there are); nothing, said so, where there is
+/// no Blender.
 pub fn made(name: &str) -> Option<Vec<u8>> {
     let folder = folder()?;
     Some(std::fs::read(folder.join(name)).unwrap())
