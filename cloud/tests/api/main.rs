@@ -6,7 +6,10 @@ mod harness;
 
 mod callers;
 mod edges;
+mod health;
 mod ingest;
+mod link;
+mod live;
 mod openapi;
 mod resources;
 mod walk;

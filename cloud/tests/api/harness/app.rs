@@ -62,7 +62,7 @@ pub struct TestApp {
     shutdown: Shutdown,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Removed last.
-    _folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// What the server's thread made.
@@ -93,10 +93,21 @@ impl TestApp {
         config.limits.requests_per_minute = 1_000_000;
         config.limits.sign_ins_per_minute = 10_000;
         change(&mut config);
-        let config = Arc::new(config);
+        Self::launch(folder, Arc::new(config), TestClock::default(), Person::named("owner")).await
+    }
+
+    /// Stops the cloud in order and starts another on the same folder, at another address.
+    pub async fn restart(mut self) -> Self {
+        let folder = self.folder.take().unwrap();
+        let (config, clock, owner) = (Arc::clone(&self.config), self.clock.clone(), self.owner.clone());
+        tokio::task::spawn_blocking(move || drop(self)).await.unwrap();
+        Self::launch(folder, config, clock, owner).await
+    }
+
+    async fn launch(folder: tempfile::TempDir, config: Arc<Config>, clock: TestClock, owner: Person) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (clock, shutdown, metrics) = (TestClock::default(), Shutdown::new(), Metrics::new());
+        let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
         let (sender, receiver) = oneshot::channel();
         let thread = {
             let (config, clock, shutdown, metrics) =
@@ -112,11 +123,11 @@ impl TestApp {
             farm,
             metrics,
             clock,
-            owner: Person::named("owner"),
+            owner,
             state,
             shutdown,
             thread: Mutex::new(Some(thread)),
-            _folder: folder,
+            folder: Some(folder),
         }
     }
 

@@ -1,0 +1,103 @@
+//! Leases across connections: what both sides know stays, the rest is put right at once.
+
+use pictor_actors::ids::LeaseId;
+use pictor_actors::protocol::{FromWorker, LeaseRef, ToWorker};
+use pictor_actors::units::Millis;
+use pictor_cloud_domain::lease::Outcome;
+
+use super::fake::{FakeWorker, eventually};
+use crate::harness::{TestApp, TestWorker};
+
+/// An enrolled worker that has a lease in the store, and the lease.
+async fn leased(app: &TestApp) -> (FakeWorker, LeaseRef) {
+    let worker = FakeWorker::enrolled(app).await;
+    let row = app.store.worker(worker.id).await.unwrap();
+    let connected: TestWorker = app.connect(row.id).await;
+    let job = app.leased_job(&connected, "1-3").await;
+    (worker, job.lease)
+}
+
+async fn outcome(app: &TestApp, lease: LeaseRef) -> Option<Outcome> {
+    app.store.lease(lease.lease).await.unwrap().outcome
+}
+
+#[tokio::test]
+async fn a_lease_that_both_know_stays_and_is_renewed() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let before = app.store.lease(lease.lease).await.unwrap().expires_at;
+    // The seeded lease is good for a day, a renewal for two minutes.
+    app.clock.advance(Millis(app.now().until(before).0 - 60_000));
+    let (mut wire, welcome) = worker.connect_holding(&[lease]).await;
+    assert_eq!(welcome.drop, []);
+    assert_eq!(wire.beat(&[lease]).await.cancel, []);
+    eventually("the lease is renewed", || async {
+        let row = app.store.lease(lease.lease).await.unwrap();
+        (row.expires_at > before && row.ended_at.is_none()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_the_worker_does_not_name_is_free_at_once() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let _wire = worker.connect().await;
+    let look = || async { outcome(&app, lease).await };
+    assert_eq!(eventually("the lease is released", look).await, Outcome::Released);
+    assert!(
+        app.store.task(app.store.lease(lease.lease).await.unwrap().task_id).await.unwrap().fence
+            > lease.fence
+    );
+}
+
+#[tokio::test]
+async fn leases_that_are_not_the_workers_are_dropped_at_hello_and_cancelled_at_a_heartbeat() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let stale = LeaseRef { fence: lease.fence + 5, ..lease };
+    let foreign = LeaseRef { lease: LeaseId::generate(), fence: 1 };
+    let (mut wire, welcome) = worker.connect_holding(&[lease, stale, foreign]).await;
+    assert_eq!(welcome.drop, [stale, foreign]);
+    assert_eq!(wire.beat(&[lease, foreign]).await.cancel, [foreign]);
+}
+
+#[tokio::test]
+async fn a_goodbye_frees_leases_and_a_cut_line_does_not() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let (wire, _) = worker.connect_holding(&[lease]).await;
+    drop(wire);
+    let (mut wire, welcome) = worker.connect_holding(&[lease]).await;
+    assert_eq!((welcome.drop, outcome(&app, lease).await), (vec![], None));
+    wire.say(&FromWorker::Goodbye { reason: "updating".to_owned() }).await;
+    let look = || async { outcome(&app, lease).await };
+    assert_eq!(eventually("the lease is released", look).await, Outcome::Released);
+}
+
+#[tokio::test]
+async fn a_word_under_a_lease_that_is_not_the_workers_is_answered_with_a_cancel() {
+    let app = TestApp::start().await;
+    let worker = FakeWorker::enrolled(&app).await;
+    let mut wire = worker.connect().await;
+    let foreign = LeaseRef { lease: LeaseId::generate(), fence: 1 };
+    wire.say(&FromWorker::Accept(foreign)).await;
+    match wire.hear().await {
+        Ok(ToWorker::Cancel(cancel)) => assert_eq!(cancel.lease, foreign),
+        other => panic!("no cancel but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_restart_of_the_cloud_keeps_leases() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let (_wire, _) = worker.connect_holding(&[lease]).await;
+    let app = app.restart().await;
+    let shown = app.token("read").await.get(&format!("/api/v1/workers/{}", worker.id)).await.value();
+    assert_eq!(shown["connection"], "stale", "{shown}");
+    let (mut wire, welcome) = worker.at(&app).connect_holding(&[lease]).await;
+    assert_eq!(welcome.drop, []);
+    wire.beat(&[lease]).await;
+    assert_eq!(outcome(&app, lease).await, None);
+}
