@@ -41,8 +41,8 @@ pub enum ConfigurationError {
     Format(#[from] toml::ser::Error),
 }
 
-/// Makes a fresh configuration file for a worker; the one before is dead. `cloud` is the address that the worker will
-/// use.
+/// Makes a fresh configuration file for a worker; the one before is dead. `cloud` is the address that the
+/// worker will use.
 pub async fn fresh_configuration(
     store: &Store,
     worker: WorkerId,

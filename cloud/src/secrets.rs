@@ -17,7 +17,8 @@ pub enum SecretError {
     BadHash,
 }
 
-/// Argon2id of a password in PHC text form. Takes tens of milliseconds and 19 MiB: call it off the async threads.
+/// Argon2id of a password in PHC text form. Takes tens of milliseconds and 19 MiB: call it off the async
+/// threads.
 pub fn hash_password(password: &str) -> Result<String, SecretError> {
     let mut salt = [0; 16];
     fill_random(&mut salt)?;
@@ -40,8 +41,8 @@ pub fn verify_nobody(password: &str) {
     drop(verify_password(password, nobody));
 }
 
-/// A new secret of 32 random bytes as URL-safe base64 behind `prefix` (`pct_`, `wkb_`, or nothing), and what to
-/// store of it.
+/// A new secret of 32 random bytes as URL-safe base64 behind `prefix` (`pct_`, `wkb_`, or nothing), and what
+/// to store of it.
 pub fn new_secret(prefix: &str) -> Result<(String, String), SecretError> {
     let mut bytes = [0; 32];
     fill_random(&mut bytes)?;
@@ -50,8 +51,8 @@ pub fn new_secret(prefix: &str) -> Result<(String, String), SecretError> {
     Ok((secret, hash))
 }
 
-/// What is stored of a random secret: its BLAKE3 in hexadecimal. A fast hash is right here, since 256 random bits
-/// cannot be guessed.
+/// What is stored of a random secret: its BLAKE3 in hexadecimal. A fast hash is right here, since 256 random
+/// bits cannot be guessed.
 #[must_use]
 pub fn hash_secret(secret: &str) -> String {
     blake3::hash(secret.as_bytes()).to_hex().to_string()

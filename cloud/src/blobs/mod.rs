@@ -1,7 +1,7 @@
 //! Bytes, named by their BLAKE3 hash.
 //!
-//! A blob is there whole or not at all: bytes go to a staging file, are hashed on the way, flushed to the disk and
-//! only then moved to their name. Which blobs belong to whom is the store's business.
+//! A blob is there whole or not at all: bytes go to a staging file, are hashed on the way, flushed to the
+//! disk and only then moved to their name. Which blobs belong to whom is the store's business.
 
 mod local;
 mod staging;
@@ -101,8 +101,8 @@ pub trait Blobs: Send + Sync {
     /// Removes a blob; one that is not there is no error.
     fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Writes one part of an upload at its offset and flushes it; at most `size_max` bytes. Returns how many came.
-    /// Sending a part again replaces it.
+    /// Writes one part of an upload at its offset and flushes it; at most `size_max` bytes. Returns how many
+    /// came. Sending a part again replaces it.
     fn put_part(
         &self,
         upload: UploadId,

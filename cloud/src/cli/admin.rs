@@ -1,5 +1,5 @@
-//! `admin`: what an operator or a script does without the dashboard. Works on the database directly, so it needs the
-//! same `--data`/`--database` as `serve`, and nobody's permission but the machine's.
+//! `admin`: what an operator or a script does without the dashboard. Works on the database directly, so it
+//! needs the same `--data`/`--database` as `serve`, and nobody's permission but the machine's.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -249,7 +249,8 @@ async fn create_worker(
     Ok(())
 }
 
-/// Where the worker shall find the cloud: as said, as configured, or where the running one noted that it listens.
+/// Where the worker shall find the cloud: as said, as configured, or where the running one noted that it
+/// listens.
 fn cloud_address(config: &Config, said: Option<Url>) -> Result<Url> {
     if let Some(url) = said.or_else(|| config.server.public_url.clone()) {
         return Ok(url);

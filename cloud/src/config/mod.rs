@@ -1,7 +1,7 @@
 //! Settings: what there is, where a value came from, and what is wrong with it.
 //!
-//! Layers, later wins: defaults, TOML file, environment (`PICTOR__SECTION__KEY`), flags. An unknown key is an error
-//! that names the nearest one. All problems are reported together.
+//! Layers, later wins: defaults, TOML file, environment (`PICTOR__SECTION__KEY`), flags. An unknown key is an
+//! error that names the nearest one. All problems are reported together.
 
 mod load;
 mod secret;

@@ -1,5 +1,5 @@
-//! The table of settings: one line each, with how a text becomes the value and how the value is shown. Reading, the
-//! nearest name of a misspelt key and `config print` all follow from it.
+//! The table of settings: one line each, with how a text becomes the value and how the value is shown.
+//! Reading, the nearest name of a misspelt key and `config print` all follow from it.
 
 use std::net::SocketAddr;
 use std::str::FromStr;

@@ -19,7 +19,7 @@ use super::guards::enforce;
 use super::layers::{limits, once};
 use super::problem::Error;
 use super::{enrol, health, link, live};
-use Kind::{Create, Secret, Plain, Stream};
+use Kind::{Create, Plain, Secret, Stream};
 
 /// How a route takes its body and gives its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

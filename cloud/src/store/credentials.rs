@@ -1,4 +1,5 @@
-//! What proves an account without its password: sessions of browsers, API tokens, the one-time set-up address.
+//! What proves an account without its password: sessions of browsers, API tokens, the one-time set-up
+//! address.
 //!
 //! Only hashes of secrets come in here.
 
@@ -83,8 +84,8 @@ impl Store {
         Ok(good.number == 1)
     }
 
-    /// Makes the first account against the set-up secret. `Conflict(SetUpOver)` if the secret was used or is too old,
-    /// or an account exists.
+    /// Makes the first account against the set-up secret. `Conflict(SetUpOver)` if the secret was used or is
+    /// too old, or an account exists.
     pub async fn use_setup_token(
         &self,
         secret_hash: &str,
@@ -114,7 +115,8 @@ impl Store {
     /// Keeps a new session.
     pub async fn create_session(&self, session: &SessionRow) -> Result<()> {
         self.write_one(
-            "INSERT INTO sessions (id, account_id, secret_hash, user_agent, created_at, last_used_at, expires_at)
+            "INSERT INTO sessions (id, account_id, secret_hash, user_agent, created_at, last_used_at,
+                expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
             args![
                 session.id,
@@ -130,7 +132,8 @@ impl Store {
         .map(|_| ())
     }
 
-    /// The live session with that secret and its account; nothing if it ended, expired or the account is disabled.
+    /// The live session with that secret and its account; nothing if it ended, expired or the account is
+    /// disabled.
     pub async fn session_by_secret(
         &self,
         secret_hash: &str,
@@ -184,7 +187,8 @@ impl Store {
         .map(|_| ())
     }
 
-    /// The live token with that secret and its account; nothing if it expired, was revoked or the account is disabled.
+    /// The live token with that secret and its account; nothing if it expired, was revoked or the account is
+    /// disabled.
     pub async fn token_by_secret(
         &self,
         secret_hash: &str,

@@ -1,7 +1,7 @@
 //! What can go wrong with a read or a write, told apart by what the caller may conclude.
 //!
-//! The important line runs between *certainly not done* (try again, nothing is lost) and *maybe done* (throw the
-//! copy in memory away and read what is true).
+//! The important line runs between *certainly not done* (try again, nothing is lost) and *maybe done* (throw
+//! the copy in memory away and read what is true).
 
 /// Where an error came from; for logs, never for a person.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -118,9 +118,9 @@ impl Store {
         })
     }
 
-    /// Stores a delivered frame in one transaction: the last one completes its task, ends the lease and clears the
-    /// worker's failures; the job's last one completes the job. A frame that is stored already answers with the
-    /// receipt of the first. `StaleFence` if the lease has lost its right.
+    /// Stores a delivered frame in one transaction: the last one completes its task, ends the lease and
+    /// clears the worker's failures; the job's last one completes the job. A frame that is stored already
+    /// answers with the receipt of the first. `StaleFence` if the lease has lost its right.
     pub async fn store_frame(&self, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
         let new = new.clone();
         self.begin_write(move |session| Box::pin(async move { store(session, &new, now).await })).await
@@ -161,8 +161,8 @@ fn is_of(task: &TaskRow, frame: i32) -> bool {
     task.frames.parse::<FrameSet>().is_ok_and(|frames| frames.contains(frame))
 }
 
-/// A lease may deliver until its task ended or went to somebody else, also when the attempt itself has failed: what
-/// was rendered before the failure is good.
+/// A lease may deliver until its task ended or went to somebody else, also when the attempt itself has
+/// failed: what was rendered before the failure is good.
 fn may_deliver(lease: &LeaseRow, task: &TaskRow) -> bool {
     task.fence == lease.fence && task.ended_at.is_none()
 }
@@ -185,7 +185,8 @@ async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result
     keep_blob(session, new.hash, new.size, Some(task.account_id), now).await?;
     let stored: FrameRow = session
         .one(
-            "INSERT INTO frames (job_id, frame, task_id, lease_id, worker_id, hash, size, render_ms, stored_at)
+            "INSERT INTO frames (job_id, frame, task_id, lease_id, worker_id, hash, size, render_ms,
+                stored_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
             args![
                 task.job_id,
@@ -220,7 +221,8 @@ async fn count(
 ) -> Result<Completed> {
     let is_task_whole = task.frames_done + 1 == task.frames_total;
     if is_task_whole {
-        let sql = "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL, ended_at = $2,
+        let sql = "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL,
+            ended_at = $2,
                        failure_class = NULL, failure_message = NULL
                    WHERE id = $1";
         session.run(sql, args![task.id, now]).await?;

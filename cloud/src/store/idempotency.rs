@@ -40,7 +40,8 @@ pub enum Begin {
 }
 
 impl Store {
-    /// Claims a key for a request. A claim without an answer is taken over after 60 s: whoever made it is gone.
+    /// Claims a key for a request. A claim without an answer is taken over after 60 s: whoever made it is
+    /// gone.
     pub async fn idempotency_begin(
         &self,
         account: AccountId,

@@ -1,8 +1,8 @@
 //! The only place with SQL: rows in, rows out, over SQLite or PostgreSQL.
 //!
-//! Owns the tables, their constraints and every transaction. Does not decide: which task goes where and what a failure
-//! means is the domain's; the store only makes each change conditional, so that of two that contradict one wins.
-//! A function that changes something does it in one transaction, or not at all.
+//! Owns the tables, their constraints and every transaction. Does not decide: which task goes where and what
+//! a failure means is the domain's; the store only makes each change conditional, so that of two that
+//! contradict one wins. A function that changes something does it in one transaction, or not at all.
 
 mod accounts;
 mod credentials;
@@ -55,10 +55,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (for SQLite: makes) the database, brings its schema up to this program's, and reads its settings back.
+    /// Opens (for SQLite: makes) the database, brings its schema up to this program's, and reads its settings
+    /// back.
     ///
-    /// Must be called inside a tokio runtime. Fails with [`StoreError::Unavailable`] when the database cannot be
-    /// reached, was brought to a newer schema by a newer program, or does not keep a setting that safety rests on.
+    /// Must be called inside a tokio runtime. Fails with [`StoreError::Unavailable`] when the database cannot
+    /// be reached, was brought to a newer schema by a newer program, or does not keep a setting that safety
+    /// rests on.
     pub async fn open(config: &DatabaseConfig) -> Result<Self> {
         Ok(Self { engine: Arc::new(Engine::open(config).await?), _folder: None })
     }

@@ -1,5 +1,5 @@
-//! Keyset pages: a cursor names the last row's sort keys, so a page costs the same wherever it lies and rows that
-//! come and go never shift it.
+//! Keyset pages: a cursor names the last row's sort keys, so a page costs the same wherever it lies and rows
+//! that come and go never shift it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! What could be handed out now, with all that placement looks at.
 //!
-//! Asked at every turn of the dispatcher: it walks jobs in their order by an index and reads a bounded number of tasks of
-//! each, so it costs the same whether a job has ten tasks or ten thousand.
+//! Asked at every turn of the dispatcher: it walks jobs in their order by an index and reads a bounded number
+//! of tasks of each, so it costs the same whether a job has ten tasks or ten thousand.
 
 use std::collections::BTreeMap;
 
@@ -61,14 +61,15 @@ row! {
 }
 
 impl Store {
-    /// Tasks that could be handed out now: of ready and running jobs by priority and age, at most `per_job` of each
-    /// job and `limit` in all.
+    /// Tasks that could be handed out now: of ready and running jobs by priority and age, at most `per_job`
+    /// of each job and `limit` in all.
     pub async fn ready_tasks(&self, now: UnixMillis, per_job: u32, limit: u32) -> Result<Vec<ReadyTask>> {
         let mut session = self.reader().await?;
         let jobs: Vec<JobRow> = session
             .all(
                 "SELECT * FROM jobs WHERE state IN ('ready', 'running')
-                   AND EXISTS (SELECT tasks.id FROM tasks WHERE tasks.job_id = jobs.id AND tasks.state = 'pending'
+                   AND EXISTS (SELECT tasks.id FROM tasks
+                               WHERE tasks.job_id = jobs.id AND tasks.state = 'pending'
                                AND tasks.lease_id IS NULL AND tasks.not_before <= $1)
                  ORDER BY priority DESC, created_at, id LIMIT $2",
                 args![now, limit],
@@ -107,7 +108,8 @@ async fn of_job(
 ) -> Result<Vec<ReadyTask>> {
     let tasks: Vec<TaskRow> = session
         .all(
-            "SELECT * FROM tasks WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL AND not_before <= $2
+            "SELECT * FROM tasks WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL
+               AND not_before <= $2
              ORDER BY id LIMIT $3",
             args![job.id, now, limit],
         )
@@ -116,7 +118,8 @@ async fn of_job(
     if tasks.iter().any(|task| task.attempts > 0) {
         let found: Vec<FailedOn> = session
             .all(
-                "SELECT DISTINCT leases.task_id, leases.worker_id FROM leases JOIN tasks ON tasks.id = leases.task_id
+                "SELECT DISTINCT leases.task_id, leases.worker_id FROM leases
+                 JOIN tasks ON tasks.id = leases.task_id
                  WHERE leases.job_id = $1 AND leases.failure_class IS NOT NULL AND tasks.state = 'pending'
                    AND leases.ended_at > COALESCE(tasks.retried_at, 0)
                  ORDER BY leases.task_id, leases.worker_id",

@@ -134,7 +134,8 @@ impl Store {
             Box::pin(async move {
                 session
                     .one_unique(
-                        "INSERT INTO uploads (id, account_id, file_name, size, part_size, declared_hash, state,
+                        "INSERT INTO uploads (id, account_id, file_name, size, part_size, declared_hash,
+                            state,
                              created_at, expires_at)
                          VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8) RETURNING *",
                         args![
@@ -214,7 +215,8 @@ impl Store {
     /// Unfinished uploads past their time, oldest first.
     pub async fn expired_uploads(&self, now: UnixMillis, limit: u32) -> Result<Vec<UploadRow>> {
         self.all(
-            "SELECT * FROM uploads WHERE state <> 'complete' AND expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            "SELECT * FROM uploads WHERE state <> 'complete' AND expires_at <= $1
+             ORDER BY expires_at LIMIT $2",
             args![now, limit],
         )
         .await

@@ -1,7 +1,7 @@
 //! The store's tests: one suite, run over SQLite and over PostgreSQL.
 //!
-//! PostgreSQL is named by `PICTOR_TEST_POSTGRES` (a server where databases may be made); `cargo ci test` starts one and
-//! sets it. Each test makes a database of its own.
+//! PostgreSQL is named by `PICTOR_TEST_POSTGRES` (a server where databases may be made); `cargo ci test`
+//! starts one and sets it. Each test makes a database of its own.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;

@@ -12,8 +12,8 @@ use crate::store::sql::{Number, args};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
 
 impl Store {
-    /// Cuts the next tasks. `Conflict(State)` if `frames_planned` is not `planned_before` any more (somebody else cut
-    /// them) or the job has ended.
+    /// Cuts the next tasks. `Conflict(State)` if `frames_planned` is not `planned_before` any more (somebody
+    /// else cut them) or the job has ended.
     pub async fn cut_tasks(
         &self,
         job: JobId,
@@ -47,15 +47,15 @@ impl Store {
         .await
     }
 
-    /// Cancels a job: open tasks are cancelled, live leases ended, fences raised. Returns the leases that were live.
-    /// `Conflict(State)` if it had ended.
+    /// Cancels a job: open tasks are cancelled, live leases ended, fences raised. Returns the leases that
+    /// were live. `Conflict(State)` if it had ended.
     pub async fn cancel_job(&self, id: JobId, now: UnixMillis) -> Result<Vec<LeaseRow>> {
         self.stop_job(id, JobState::Cancelled, None, now).await
     }
 
-    /// Pauses a job: pending tasks without a lease are paused, offers nobody has begun are taken back. Returns the
-    /// leases that were live; of these the running ones still are, so that the frame in hand can be delivered.
-    /// `Conflict(State)` unless it was ready or running.
+    /// Pauses a job: pending tasks without a lease are paused, offers nobody has begun are taken back.
+    /// Returns the leases that were live; of these the running ones still are, so that the frame in hand can
+    /// be delivered. `Conflict(State)` unless it was ready or running.
     pub async fn pause_job(&self, id: JobId, now: UnixMillis) -> Result<Vec<LeaseRow>> {
         self.begin_write(move |session| {
             Box::pin(async move {
@@ -96,8 +96,8 @@ impl Store {
         .await
     }
 
-    /// Puts failed tasks back to pending with their attempts forgotten, and an ended job back to work; returns how
-    /// many tasks. `Conflict(State)` if the job was cancelled or has no failed task.
+    /// Puts failed tasks back to pending with their attempts forgotten, and an ended job back to work;
+    /// returns how many tasks. `Conflict(State)` if the job was cancelled or has no failed task.
     pub async fn retry_failed(&self, id: JobId, now: UnixMillis) -> Result<u32> {
         self.begin_write(move |session| {
             Box::pin(async move {
@@ -135,14 +135,14 @@ impl Store {
         .await
     }
 
-    /// Fails a job at once: open tasks are cancelled, live leases ended and returned. `Conflict(State)` if it had
-    /// ended.
+    /// Fails a job at once: open tasks are cancelled, live leases ended and returned. `Conflict(State)` if it
+    /// had ended.
     pub async fn fail_job(&self, id: JobId, reason: &str, now: UnixMillis) -> Result<Vec<LeaseRow>> {
         self.stop_job(id, JobState::Failed, Some(reason), now).await
     }
 
-    /// Ends a job whose frames are all planned and whose tasks have all ended: completed, or failed if one failed.
-    /// Nothing if it is not done or had ended.
+    /// Ends a job whose frames are all planned and whose tasks have all ended: completed, or failed if one
+    /// failed. Nothing if it is not done or had ended.
     pub async fn end_job_if_done(&self, id: JobId, now: UnixMillis) -> Result<Option<JobRow>> {
         self.begin_write(move |session| {
             Box::pin(async move {

@@ -19,7 +19,8 @@ impl Store {
             Box::pin(async move {
                 session
                     .one_unique(
-                        "INSERT INTO jobs (id, account_id, name, state, priority, source_hash, inputs_hash, main,
+                        "INSERT INTO jobs (id, account_id, name, state, priority, source_hash, inputs_hash,
+                            main,
                              settings, engine, frame_time_limit_ms, frames, frames_total, chunk, created_at,
                              updated_at)
                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)

@@ -34,8 +34,8 @@ impl Store {
         self.one("SELECT * FROM leases WHERE id = $1", args![id]).await
     }
 
-    /// Moves a live lease forward (accepted, running); a running one starts its task and job. `StaleFence` if it is
-    /// not live under that fence. The same again, or a step back, changes nothing.
+    /// Moves a live lease forward (accepted, running); a running one starts its task and job. `StaleFence` if
+    /// it is not live under that fence. The same again, or a step back, changes nothing.
     pub async fn mark_lease(
         &self,
         lease: LeaseId,
@@ -108,14 +108,15 @@ impl Store {
     /// Live leases past their time, oldest first.
     pub async fn expired_leases(&self, now: UnixMillis, limit: u32) -> Result<Vec<LeaseRow>> {
         self.all(
-            "SELECT * FROM leases WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2",
+            "SELECT * FROM leases WHERE ended_at IS NULL AND expires_at <= $1
+             ORDER BY expires_at, id LIMIT $2",
             args![now, limit],
         )
         .await
     }
 
-    /// Ends those of these leases that are live and puts their tasks back, with the fence raised; returns the ones it
-    /// ended.
+    /// Ends those of these leases that are live and puts their tasks back, with the fence raised; returns the
+    /// ones it ended.
     pub async fn release_leases(
         &self,
         leases: &[LeaseId],
@@ -133,7 +134,8 @@ impl Store {
     pub async fn attempts_of(&self, task: TaskId) -> Result<Vec<LeaseRow>> {
         self.all(
             "SELECT leases.* FROM leases JOIN tasks ON tasks.id = leases.task_id
-             WHERE leases.task_id = $1 AND leases.granted_at >= COALESCE(tasks.retried_at, 0) ORDER BY leases.id",
+             WHERE leases.task_id = $1 AND leases.granted_at >= COALESCE(tasks.retried_at, 0)
+             ORDER BY leases.id",
             args![task],
         )
         .await

@@ -1,5 +1,5 @@
-//! Leases: one worker's right to try a task. At most one is live per task, held by a unique index; each change of
-//! hands raises the task's fence.
+//! Leases: one worker's right to try a task. At most one is live per task, held by a unique index; each
+//! change of hands raises the task's fence.
 
 mod functions;
 mod transitions;
@@ -115,7 +115,8 @@ pub struct AttemptEnd {
     pub failure: Option<Failure>,
     /// Where the task goes.
     pub task_goes: TaskGoes,
-    /// `Some(true)`: counts against the worker; `Some(false)`: its count of failures begins anew; `None`: neither.
+    /// `Some(true)`: counts against the worker; `Some(false)`: its count of failures begins anew; `None`:
+    /// neither.
     pub worker_fault: Option<bool>,
 }
 

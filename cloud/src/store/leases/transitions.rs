@@ -1,8 +1,8 @@
 //! The steps of a lease inside a transaction.
 //!
-//! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together. The order in
-//! which rows are taken is the same everywhere (job, task, lease, worker; several jobs ascending), so two transactions
-//! cannot wait for each other.
+//! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together.
+//! The order in which rows are taken is the same everywhere (job, task, lease, worker; several jobs
+//! ascending), so two transactions cannot wait for each other.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,8 @@ pub(super) async fn grant(session: &mut Session, grant: &Grant, now: UnixMillis)
              WHERE id = $2 AND fence = $3 AND state = 'pending' AND lease_id IS NULL AND not_before <= $4
                AND EXISTS (SELECT jobs.id FROM jobs
                            WHERE jobs.id = tasks.job_id AND jobs.state IN ('ready', 'running'))
-               AND EXISTS (SELECT workers.id FROM workers WHERE workers.id = $5 AND workers.removed_at IS NULL)
+               AND EXISTS (SELECT workers.id FROM workers
+                           WHERE workers.id = $5 AND workers.removed_at IS NULL)
              RETURNING *",
             args![grant.lease, grant.task, grant.expected_fence, now, grant.worker],
         )
@@ -122,7 +123,8 @@ pub(super) async fn end_live(
             end_lease(session, lease, end.outcome, end.failure.as_ref(), now).await?;
             let task: TaskRow = session
                 .one(
-                    "UPDATE tasks SET state = 'failed', lease_id = NULL, failure_class = $2, failure_message = $3,
+                    "UPDATE tasks SET state = 'failed', lease_id = NULL, failure_class = $2,
+                        failure_message = $3,
                          ended_at = $4
                      WHERE id = $1 RETURNING *",
                     args![lease.task_id, class, message, now],
@@ -144,7 +146,8 @@ async fn end_lease(
 ) -> Result<()> {
     session
         .run(
-            "UPDATE leases SET state = 'ended', outcome = $2, failure_class = $3, failure_message = $4, ended_at = $5
+            "UPDATE leases SET state = 'ended', outcome = $2, failure_class = $3, failure_message = $4,
+                ended_at = $5
              WHERE id = $1",
             args![lease.id, outcome, failure.map(|f| f.class), failure.map(|f| f.message.clone()), now],
         )
@@ -152,8 +155,8 @@ async fn end_lease(
         .map(|_| ())
 }
 
-/// The task of a lease that has just ended goes back to the queue; of a paused job it waits for the resume. The fence
-/// stays: frames that are on their way still count, until somebody else gets the task.
+/// The task of a lease that has just ended goes back to the queue; of a paused job it waits for the resume.
+/// The fence stays: frames that are on their way still count, until somebody else gets the task.
 async fn put_back(
     session: &mut Session,
     lease: &LeaseRow,
@@ -181,7 +184,8 @@ async fn put_back(
         .map(|_| ())
 }
 
-/// Ends a live lease of a locked job from the cloud's side and raises the fence: what its worker still sends is refused.
+/// Ends a live lease of a locked job from the cloud's side and raises the fence: what its worker still sends
+/// is refused.
 pub(in crate::store) async fn end_and_put_back(
     session: &mut Session,
     lease: &LeaseRow,

@@ -1,5 +1,5 @@
-//! All that SQLite and PostgreSQL do not share, in one place: how a write begins, what locks a job, what the error
-//! codes mean. The SQL of every function is one text for both.
+//! All that SQLite and PostgreSQL do not share, in one place: how a write begins, what locks a job, what the
+//! error codes mean. The SQL of every function is one text for both.
 
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
@@ -9,11 +9,11 @@ use super::row::{Row, Value};
 
 /// A database that the store runs on.
 pub trait Dialect: Database + HasStatementCache {
-    /// Begins a transaction that will write. SQLite must take the write lock at once: a plain `BEGIN` that reads first
-    /// fails with BUSY_SNAPSHOT as soon as there is a second writer, and no time-out helps.
+    /// Begins a transaction that will write. SQLite must take the write lock at once: a plain `BEGIN` that
+    /// reads first fails with BUSY_SNAPSHOT as soon as there is a second writer, and no time-out helps.
     const BEGIN_WRITE: &'static str;
-    /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its leases
-    /// takes turns. Nothing on SQLite: there is one writer anyway.
+    /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its
+    /// leases takes turns. Nothing on SQLite: there is one writer anyway.
     const LOCK_JOB: Option<&'static str>;
 
     /// A row of an answer.
@@ -38,7 +38,8 @@ impl Dialect for Sqlite {
         result.rows_affected()
     }
 
-    /// BUSY and FULL are found before anything of the commit is readable; an I/O error may strike in the middle.
+    /// BUSY and FULL are found before anything of the commit is readable; an I/O error may strike in the
+    /// middle.
     fn is_surely_undone(error: &dyn DatabaseError) -> bool {
         let primary = error.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
         matches!(primary, Some(5 | 13 | 19))

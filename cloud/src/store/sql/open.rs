@@ -1,4 +1,5 @@
-//! Opens a database, brings its schema up to this program's, and reads back the settings that safety rests on.
+//! Opens a database, brings its schema up to this program's, and reads back the settings that safety rests
+//! on.
 
 use std::path::Path;
 use std::str::FromStr;

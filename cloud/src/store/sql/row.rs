@@ -1,6 +1,7 @@
 //! Values on their way into a statement and out of a row, without naming a database.
 //!
-//! Portable types only: TEXT, BIGINT, DOUBLE PRECISION. An absent value keeps its type, because PostgreSQL wants it.
+//! Portable types only: TEXT, BIGINT, DOUBLE PRECISION. An absent value keeps its type, because PostgreSQL
+//! wants it.
 
 use sqlx::Row as _;
 

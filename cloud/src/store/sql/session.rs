@@ -73,8 +73,8 @@ impl Session {
         }
     }
 
-    /// Takes turns with everybody else who changes this job, its tasks or its leases, until the transaction ends.
-    /// Several jobs: in ascending order, so that two that wait for each other cannot be.
+    /// Takes turns with everybody else who changes this job, its tasks or its leases, until the transaction
+    /// ends. Several jobs: in ascending order, so that two that wait for each other cannot be.
     pub async fn lock_job(&mut self, id: JobId) -> Result<()> {
         let lock = match self {
             Self::Lite(_) => Sqlite::LOCK_JOB,

@@ -1,9 +1,10 @@
 //! Writes take turns and share a flush to the disk.
 //!
-//! SQLite has one writer and every commit waits for the disk; so writes go through one task that takes all that wait
-//! (at most [`BATCH_MAX`]) into one transaction, each behind its own savepoint, and answers them after the commit.
-//! Nothing is delayed on purpose: a batch is what came while the disk was busy with the one before. A caller that goes
-//! away does not undo its write. On PostgreSQL each write is a transaction of its own.
+//! SQLite has one writer and every commit waits for the disk; so writes go through one task that takes all
+//! that wait (at most [`BATCH_MAX`]) into one transaction, each behind its own savepoint, and answers them
+//! after the commit. Nothing is delayed on purpose: a batch is what came while the disk was busy with the one
+//! before. A caller that goes away does not undo its write. On PostgreSQL each write is a transaction of its
+//! own.
 
 use std::panic::AssertUnwindSafe;
 
@@ -23,8 +24,8 @@ const QUEUE_MAX: usize = 1_024;
 /// Answers a caller once it is known what became of the commit.
 type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// A write: does its work in the open transaction (or nothing, where none could be opened), then says whether to keep
-/// it, and how to answer.
+/// A write: does its work in the open transaction (or nothing, where none could be opened), then says whether
+/// to keep it, and how to answer.
 type Write = Box<dyn for<'s> FnOnce(Option<&'s mut Session>) -> BoxFuture<'s, (bool, Answer)> + Send>;
 
 /// The way to SQLite's one writer.
@@ -184,8 +185,8 @@ where
     }
 }
 
-/// Does this work in a transaction of its own, to its end even if the caller goes away: a connection must not return
-/// to its pool with a transaction left open.
+/// Does this work in a transaction of its own, to its end even if the caller goes away: a connection must not
+/// return to its pool with a transaction left open.
 pub async fn alone<T, F>(mut session: Session, work: F) -> Result<T>
 where
     T: Send + 'static,

@@ -1,4 +1,5 @@
-//! The newest configuration file of a worker that was refused: what happened at the machine, for the owner's page.
+//! The newest configuration file of a worker that was refused: what happened at the machine, for the owner's
+//! page.
 
 use pictor_actors::ids::WorkerId;
 use pictor_actors::units::UnixMillis;
@@ -21,7 +22,8 @@ row! {
 }
 
 impl Store {
-    /// Keeps why a configuration file was refused; the one before is forgotten. False if there is no such worker.
+    /// Keeps why a configuration file was refused; the one before is forgotten. False if there is no such
+    /// worker.
     pub async fn note_enrolment_problem(
         &self,
         worker: WorkerId,

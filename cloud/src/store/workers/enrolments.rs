@@ -71,8 +71,8 @@ impl Store {
         .await
     }
 
-    /// Trades the one-time token for the worker's key. The same token with the same key answers the same again, so
-    /// that a lost answer does no harm.
+    /// Trades the one-time token for the worker's key. The same token with the same key answers the same
+    /// again, so that a lost answer does no harm.
     pub async fn enrol(
         &self,
         token_hash: &str,
@@ -128,7 +128,8 @@ async fn trade(
     // Whoever is connected with the key before loses its connection: one worker is one machine.
     let row = session
         .one(
-            "UPDATE workers SET public_key = $2, hostname = $3, updated_at = $4, link_id = NULL, bearer_hash = NULL
+            "UPDATE workers SET public_key = $2, hostname = $3, updated_at = $4, link_id = NULL,
+                bearer_hash = NULL
              WHERE id = $1 RETURNING *",
             args![worker, public_key, hostname, now],
         )
@@ -136,8 +137,8 @@ async fn trade(
     Ok(row)
 }
 
-/// The same machine asking again gets the same answer; a machine that made itself a new key is told so in other words
-/// than a second machine.
+/// The same machine asking again gets the same answer; a machine that made itself a new key is told so in
+/// other words than a second machine.
 fn after_use(
     enrolment: EnrolmentRow,
     row: WorkerRow,

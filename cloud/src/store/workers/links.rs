@@ -89,8 +89,8 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Ends all connections: after a start none can be live, where one process is all there is. Bearers stay good, so
-    /// that a frame on its way is not refused.
+    /// Ends all connections: after a start none can be live, where one process is all there is. Bearers stay
+    /// good, so that a frame on its way is not refused.
     pub async fn close_all_links(&self, now: UnixMillis) -> Result<u64> {
         self.write_one(
             "UPDATE workers SET link_id = NULL, disconnected_at = $1 WHERE link_id IS NOT NULL",
@@ -99,8 +99,8 @@ impl Store {
         .await
     }
 
-    /// Keeps many signs of life and renews these leases until `expires_at`, in one transaction. Ended leases are
-    /// not revived.
+    /// Keeps many signs of life and renews these leases until `expires_at`, in one transaction. Ended leases
+    /// are not revived.
     pub async fn save_heartbeats(
         &self,
         heartbeats: &[HeartbeatRow],

@@ -175,7 +175,8 @@ impl Store {
         .await
     }
 
-    /// Removes a worker: its connection, key and enrolments count for nothing, its leases are released and returned.
+    /// Removes a worker: its connection, key and enrolments count for nothing, its leases are released and
+    /// returned.
     pub async fn remove_worker(
         &self,
         account: AccountId,
@@ -191,13 +192,15 @@ impl Store {
                 let released = release(session, &ids, Outcome::Released, now).await?;
                 session
                     .run(
-                        "UPDATE workers SET removed_at = $2, updated_at = $2, public_key = NULL, link_id = NULL,
+                        "UPDATE workers SET removed_at = $2, updated_at = $2, public_key = NULL,
+                            link_id = NULL,
                              bearer_hash = NULL, disconnected_at = $2
                          WHERE id = $1",
                         args![id, now],
                     )
                     .await?;
-                let sql = "UPDATE enrolments SET replaced_at = $2 WHERE worker_id = $1 AND replaced_at IS NULL";
+                let sql = "UPDATE enrolments SET replaced_at = $2
+                           WHERE worker_id = $1 AND replaced_at IS NULL\";
                 session.run(sql, args![id, now]).await?;
                 Ok(released)
             })
