@@ -7,6 +7,7 @@ use pictor_actors::units::Millis;
 
 use crate::config::pause::parse_length;
 
+mod doctor;
 mod exit;
 mod follow;
 mod import;
@@ -87,7 +88,7 @@ pub fn main(cli: Cli) -> Exit {
         Verb::Status { json } => on_runtime(verbs::status(&data, json)),
         Verb::Pause { span } => on_runtime(verbs::pause(&data, span)),
         Verb::Resume => on_runtime(verbs::resume(&data)),
-        Verb::Doctor { json } => on_runtime(verbs::doctor(&data, json)),
+        Verb::Doctor { json } => on_runtime(doctor::doctor(&data, json)),
         Verb::Logs { follow, lines } => on_runtime(follow::logs(&data, follow, lines)),
     }
 }

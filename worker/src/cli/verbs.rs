@@ -1,4 +1,4 @@
-//! `status`, `pause`, `resume`, `doctor`: ask the worker that runs, print what it says.
+//! `status`, `pause`, `resume`: ask the worker that runs, print what it says.
 
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::protocol::heartbeat::SlotPhase;
@@ -214,8 +214,4 @@ fn size_words(bytes: u64) -> String {
         1_048_576..1_073_741_824 => format!("{} MiB", bytes / (STEP * STEP)),
         1_073_741_824.. => format!("{} GiB", bytes / (STEP * STEP * STEP)),
     }
-}
-
-pub(super) async fn doctor(_data: &DataDir, _json: bool) -> Exit {
-    say::fault(Exit::Failed, "not there yet")
 }

@@ -114,7 +114,7 @@ mod tests {
         assert!(facts.cpu_count > 0 && facts.ram_bytes > 0 && !facts.os.is_empty(), "{facts:?}");
         assert_eq!(facts.gpus.is_empty(), facts.no_gpu_because.is_some(), "{facts:?}");
         assert!(machine.disk_free_bytes().is_some_and(|free| free > 0));
-        assert_eq!(machine.slots(&facts).is_empty(), false);
+        assert!(!machine.slots(&facts).is_empty());
     }
 
     #[test]

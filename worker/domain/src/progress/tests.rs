@@ -7,10 +7,8 @@ use pictor_actors::units::Millis;
 use super::*;
 
 fn stats(line: &str) -> Stats {
-    match read_line(line) {
-        Line::Stats(stats) => stats,
-        other => panic!("{line}: {other:?}"),
-    }
+    let Line::Stats(stats) = read_line(line) else { panic!("{line}: no statistics") };
+    stats
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! `doctor`: looks at all that a worker needs, and says beside each fault what to do.
+//!
+//! It asks the machine itself, not the running worker, so that it helps where no worker starts.
+
+use std::time::Duration;
+
+use pictor_actors::protocol::MachineFacts;
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Exit, say};
+use crate::config::{DataDir, Settings, identity};
+use crate::machine::{FoundSoftware, SlotPolicy, SoftwareSearch, find_software, this_machine};
+
+/// A cloud that does not take a connection by then is not reached.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    /// Works, with less.
+    Lacking,
+    Bad,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Check {
+    name: &'static str,
+    verdict: Verdict,
+    found: String,
+    /// What to do; nothing where it is good.
+    fix: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Good, found: found.into(), fix: None }
+    }
+
+    fn fault(name: &'static str, verdict: Verdict, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, verdict, found: found.into(), fix: Some(fix.into()) }
+    }
+
+    fn line(&self) -> String {
+        let sign = match self.verdict {
+            Verdict::Good => "ok ",
+            Verdict::Lacking => "?? ",
+            Verdict::Bad => "!! ",
+        };
+        let fix = self.fix.as_ref().map(|fix| format!("\n        -> {fix}")).unwrap_or_default();
+        format!("{sign} {}: {}{fix}", self.name, self.found)
+    }
+}
+
+pub(super) async fn doctor(data: &DataDir, json: bool) -> Exit {
+    let checks = all(data).await;
+    if json {
+        match serde_json::to_string_pretty(&checks) {
+            Ok(text) => say::line(&text),
+            Err(error) => return say::fault(Exit::Failed, &error.to_string()),
+        }
+    } else {
+        checks.iter().for_each(|check| say::line(&check.line()));
+    }
+    if checks.iter().any(|check| check.verdict == Verdict::Bad) { Exit::Failed } else { Exit::Done }
+}
+
+async fn all(data: &DataDir) -> Vec<Check> {
+    let (settings, mut checks) = match Settings::load(data) {
+        Ok(settings) => (settings, vec![Check::good("settings", "read")]),
+        Err(error) => {
+            let fix = "correct the file, or remove it to have the defaults";
+            let check = Check::fault("settings", Verdict::Bad, error.to_string(), fix);
+            (Settings::default(), vec![check])
+        }
+    };
+    let mut machine = this_machine(data.root(), SlotPolicy { cpu_beside_gpus: settings.allow_cpu });
+    checks.push(folder(data));
+    checks.push(disk(machine.disk_free_bytes(), settings.disk_free_bytes_min));
+    checks.push(gpus(&machine.facts()));
+    let search = SoftwareSearch {
+        configured: settings.blender.clone(),
+        look_around: settings.find_blender,
+        cache_dir: Some(data.probes()),
+    };
+    checks.extend(software(&find_software(&search).await));
+    checks.extend(enrolment(data).await);
+    checks
+}
+
+fn folder(data: &DataDir) -> Check {
+    let at = data.root().display().to_string();
+    let trial = data.root().join(".doctor");
+    let written = std::fs::create_dir_all(data.root()).and_then(|()| std::fs::write(&trial, b"x"));
+    let _ = std::fs::remove_file(&trial);
+    match written {
+        Ok(()) => Check::good("data folder", at),
+        Err(error) => {
+            let fix = "give this account the right to write there, or name another folder with --data";
+            Check::fault("data folder", Verdict::Bad, format!("{at} cannot be written: {error}"), fix)
+        }
+    }
+}
+
+fn disk(free: Option<u64>, least: u64) -> Check {
+    let Some(free) = free else {
+        let fix = "make sure that the data folder lies on a local disk";
+        return Check::fault("disk", Verdict::Lacking, "free space is unknown", fix);
+    };
+    let found = format!("{} MiB free", free >> 20);
+    if free >= least {
+        return Check::good("disk", found);
+    }
+    let fix = format!("free {} MiB, or lower disk_free_bytes_min in settings.toml", (least - free) >> 20);
+    Check::fault("disk", Verdict::Bad, format!("{found}: the worker takes no new work"), fix)
+}
+
+fn gpus(facts: &MachineFacts) -> Check {
+    if let Some(why_not) = &facts.no_gpu_because {
+        let fix = "install NVIDIA's driver if the machine has such a GPU; without one it renders on its CPU";
+        return Check::fault("GPU", Verdict::Lacking, why_not.clone(), fix);
+    }
+    let driver = facts.nvidia_driver.as_deref().unwrap_or("unknown");
+    let named: Vec<_> = facts.gpus.iter().map(|gpu| format!("{} at {}", gpu.model, gpu.pci_id)).collect();
+    Check::good("GPU", format!("{} (driver {driver})", named.join(", ")))
+}
+
+fn software(found: &[FoundSoftware]) -> Vec<Check> {
+    if found.is_empty() {
+        let fix = "install Blender 3.4 or later, or name one under `blender` in settings.toml";
+        return vec![Check::fault("3D software", Verdict::Bad, "no Blender that starts was found", fix)];
+    }
+    found.iter().map(one_software).collect()
+}
+
+fn one_software(found: &FoundSoftware) -> Check {
+    let software = &found.software;
+    let engines: Vec<_> = software.engines.iter().map(|engine| format!("{engine:?}")).collect();
+    let what = format!("{} {} at {}", software.name, software.version, software.path);
+    if engines.is_empty() {
+        let fix = found.notes.join("; ");
+        return Check::fault("3D software", Verdict::Bad, format!("{what} renders nothing here"), fix);
+    }
+    let what = format!("{what} renders with {}", engines.join(", "));
+    if found.notes.is_empty() {
+        Check::good("3D software", what)
+    } else {
+        Check::fault("3D software", Verdict::Lacking, what, found.notes.join("; "))
+    }
+}
+
+async fn enrolment(data: &DataDir) -> Vec<Check> {
+    let known = match identity::load_identity(data) {
+        Ok(known) => known,
+        Err(problem) => {
+            let fix = "import the configuration file of this worker's set-up page";
+            return vec![Check::fault("enrolment", Verdict::Bad, problem.to_string(), fix)];
+        }
+    };
+    let enrolled = Check::good("enrolment", format!("worker '{}' ({})", known.name, known.worker));
+    vec![enrolled, reach(&known.cloud).await]
+}
+
+async fn reach(cloud: &url::Url) -> Check {
+    let fix = "see whether the cloud runs, and whether a firewall or proxy lets this machine through";
+    let (Some(host), Some(port)) = (cloud.host_str(), cloud.port_or_known_default()) else {
+        return Check::fault("cloud", Verdict::Bad, format!("{cloud} names no host"), fix);
+    };
+    // An address in brackets is how a URL writes IPv6.
+    let host = host.trim_matches(['[', ']']);
+    match timeout(REACHED_WITHIN, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Check::good("cloud", format!("{cloud} takes connections")),
+        Ok(Err(error)) => {
+            Check::fault("cloud", Verdict::Bad, format!("{cloud} is not reached: {error}"), fix)
+        }
+        Err(_) => {
+            let found = format!("{cloud} does not answer in {} s", REACHED_WITHIN.as_secs());
+            Check::fault("cloud", Verdict::Bad, found, fix)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_says_what_to_do() {
+        let full = disk(Some(10 << 20), 2 << 30);
+        assert_eq!(full.verdict, Verdict::Bad);
+        assert!(full.fix.is_some_and(|fix| fix.contains("2038 MiB")));
+        assert_eq!(disk(Some(3 << 30), 2 << 30).verdict, Verdict::Good);
+        assert_eq!(disk(None, 0).verdict, Verdict::Lacking);
+        assert_eq!(software(&[])[0].verdict, Verdict::Bad);
+        let none = MachineFacts { no_gpu_because: Some("no driver".into()), ..MachineFacts::default() };
+        assert_eq!(gpus(&none).verdict, Verdict::Lacking);
+        assert!(gpus(&none).line().contains("->"));
+    }
+
+    #[tokio::test]
+    async fn a_cloud_that_is_not_there_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        assert_eq!(reach(&url).await.verdict, Verdict::Good);
+        drop(listener);
+        assert_eq!(reach(&url).await.verdict, Verdict::Bad);
+    }
+}
