@@ -193,14 +193,13 @@ impl Store {
                 session
                     .run(
                         "UPDATE workers SET removed_at = $2, updated_at = $2, public_key = NULL,
-                            link_id = NULL,
-                             bearer_hash = NULL, disconnected_at = $2
+                             link_id = NULL, bearer_hash = NULL, disconnected_at = $2
                          WHERE id = $1",
                         args![id, now],
                     )
                     .await?;
                 let sql = "UPDATE enrolments SET replaced_at = $2
-                           WHERE worker_id = $1 AND replaced_at IS NULL\";
+                           WHERE worker_id = $1 AND replaced_at IS NULL";
                 session.run(sql, args![id, now]).await?;
                 Ok(released)
             })
