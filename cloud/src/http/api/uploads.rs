@@ -174,3 +174,26 @@ fn shared_blob(error: &crate::blobs::BlobError) -> Error {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::BlobError;
+
+    #[test]
+    fn every_refusal_has_its_code_and_says_what_to_do() {
+        let full = Error::from(&IngestError::Blob(BlobError::DiskFull));
+        assert_eq!((full.code(), full.code().status()), (ProblemCode::DiskFull, 507));
+        assert!(full.detail().contains("disk is full"), "{full}");
+        let scenes = (0..30).map(|number| format!("s{number}.blend")).collect();
+        let main = Error::from(IngestError::MainNeeded { scenes });
+        assert_eq!(main.code(), ProblemCode::MainNeeded);
+        assert!(main.detail().contains("30 .blend files") && main.detail().ends_with("and 10 more"), "{main}");
+        let missing = Error::from(IngestError::Incomplete { missing: vec![3, 4] });
+        assert_eq!(missing.code(), ProblemCode::UploadIncomplete);
+        assert!(missing.detail().contains("2 parts are missing, the first is number 3"), "{missing}");
+        let io = Error::from(&IngestError::Blob(BlobError::Io(std::io::Error::other("/secret/path"))));
+        assert_eq!(io.code(), ProblemCode::Internal);
+        assert!(!io.detail().contains("secret"), "causes stay in the log");
+    }
+}

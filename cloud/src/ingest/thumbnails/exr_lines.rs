@@ -176,3 +176,22 @@ fn each<T>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_combined_pass_is_shown_before_any_other() {
+        // Part and channel prefix, as Blender and others write them, best first.
+        let names = [
+            "ViewLayer.Composite.Combined.",
+            "Second.Combined.",
+            ".",
+            "Composite.Noisy.",
+            "ViewLayer.DiffCol.",
+        ];
+        assert!(names.map(rank).is_sorted_by(|one, next| one < next), "{:?}", names.map(rank));
+        assert_eq!(rank(".ViewLayer.Combined."), rank("ViewLayer.Combined."), "one part or a part a layer");
+    }
+}
