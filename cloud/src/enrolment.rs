@@ -66,7 +66,8 @@ pub async fn fresh_configuration(
 }
 
 /// A name that every file system takes: what is doubtful becomes a dash.
-fn file_name(name: &str) -> String {
+#[must_use]
+pub fn file_name(name: &str) -> String {
     let safe: String = name
         .chars()
         .map(|letter| if letter.is_alphanumeric() || matches!(letter, '-' | '_') { letter } else { '-' })

@@ -8,15 +8,15 @@ use crate::views::Assets;
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// `GET /assets/{file}`: the file in the best encoding that the browser takes.
-#[must_use]
+#[allow(clippy::unused_async)] // handlers are
 pub async fn asset(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
     serve(&request, &file, FOR_EVER)
 }
 
 /// `GET /licences`: licence texts of what the pages' scripts are built from.
-#[must_use]
-pub async fn licences(request: HttpRequest, state: web::Data<crate::views::Views>) -> HttpResponse {
-    let address = state.manifest().address("licences.txt");
+#[allow(clippy::unused_async)] // handlers are
+pub async fn licences(request: HttpRequest, state: web::Data<crate::http::state::AppState>) -> HttpResponse {
+    let address = state.views.manifest().address("licences.txt");
     serve(&request, address.trim_start_matches("/assets/"), "no-cache")
 }
 
@@ -82,6 +82,7 @@ fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
+        Some("woff2") => "font/woff2",
         Some("svg") => "image/svg+xml",
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",

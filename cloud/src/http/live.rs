@@ -22,6 +22,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::guards::{Need, SignedIn, Via};
 use super::layers::gates::{Gates, StreamPlace};
+use super::pages;
 use super::problem::{Answer, Error};
 use super::state::AppState;
 use crate::agents::broadcast::{EventId, LiveEvent, Subscription, Told, Topic};
@@ -72,7 +73,7 @@ pub async fn events(
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(frames(Live::new(state, caller, is_json, subscription, place))))
+        .streaming(frames(Live::new(state, caller, is_json, topic, subscription, place))))
 }
 
 /// Unreadable ids count as an id of another process: the page loads anew.
@@ -126,6 +127,7 @@ struct Live {
     state: web::Data<AppState>,
     caller: SignedIn,
     is_json: bool,
+    topic: Topic,
     subscription: Subscription,
     pings: Interval,
     shutdown: Shutdown,
@@ -139,6 +141,7 @@ impl Live {
         state: web::Data<AppState>,
         caller: SignedIn,
         is_json: bool,
+        topic: Topic,
         subscription: Subscription,
         place: StreamPlace,
     ) -> Self {
@@ -153,6 +156,7 @@ impl Live {
             state,
             caller,
             is_json,
+            topic,
             subscription,
             pings,
             _place: place,
@@ -185,6 +189,10 @@ impl Live {
     async fn piece(&self, told: Told) -> Option<Bytes> {
         if told.event == LiveEvent::Resync {
             return Some(frame(told.id, Some("resync"), r#"{"kind":"resync"}"#));
+        }
+        if !self.is_json {
+            let html = pages::live::render(&self.state, self.caller.id(), self.topic, told.event).await?;
+            return Some(frame(told.id, None, &html));
         }
         let (kind, value) = as_json(told.event);
         Some(frame(told.id, Some(kind), &value.to_string()))

@@ -13,12 +13,14 @@ use actix_web::{HttpResponse, Route as ActixRoute, guard};
 use pictor_cloud_api::problem::ProblemCode;
 
 use super::api::{accounts, blobs, docs, downloads, frames, jobs, sessions, tasks, tokens, uploads, workers};
-use super::guards::Guard::{self, Api, Door, Public, Session, Worker, WorkerOr};
+use super::guards::Guard::{self, Api, Door, Page, Public, Session, Worker, WorkerOr};
 use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
+use super::pages::{account, job, set_up, sign_in, start, submit, worker};
+use super::pages::{jobs as job_pages, workers as worker_pages};
 use super::problem::Error;
-use super::{enrol, health, link, live};
+use super::{assets, enrol, health, link, live};
 use Kind::{Create, Plain, Secret, Stream};
 
 /// How a route takes its body and gives its answer.
@@ -101,6 +103,42 @@ pub const ROUTES: &[Route] = &[
     get("/livez", Public, Plain, || to(health::livez)),
     get("/readyz", Public, Plain, || to(health::readyz)),
     get("/metrics", Public, Plain, || to(health::metrics)),
+    // pages
+    get("/", Page, Plain, || to(start::home)),
+    post("/theme", Public, Plain, || to(start::theme)),
+    get("/assets/{file}", Public, Plain, || to(assets::asset)),
+    get("/licences", Public, Plain, || to(assets::licences)),
+    get("/set-up/{token}", Door, Plain, || to(sign_in::set_up_page)),
+    post("/set-up/{token}", Door, Plain, || to(sign_in::set_up)),
+    get("/sign-in", Door, Plain, || to(sign_in::page)),
+    post("/sign-in", Door, Plain, || to(sign_in::submit)),
+    post("/sign-out", Page, Plain, || to(sign_in::leave)),
+    get("/account", Page, Plain, || to(account::page)),
+    post("/account", Page, Plain, || to(account::save)),
+    post("/account/password", Page, Plain, || to(account::password)),
+    post("/account/sessions/{session}/end", Page, Plain, || to(account::end_session)),
+    post("/account/tokens", Page, Plain, || to(account::new_token)),
+    post("/account/tokens/{token}/revoke", Page, Plain, || to(account::revoke_token)),
+    get("/workers", Page, Plain, || to(worker_pages::list)),
+    post("/workers", Page, Plain, || to(worker_pages::create)),
+    get("/workers/new", Page, Plain, || to(worker_pages::new_page)),
+    get("/workers/{worker}", Page, Plain, || to(worker::page)),
+    get("/workers/{worker}/set-up", Page, Plain, || to(set_up::page)),
+    post("/workers/{worker}/configuration", Page, Plain, || to(set_up::configuration)),
+    post("/workers/{worker}/name", Page, Plain, || to(worker::rename)),
+    post("/workers/{worker}/pause", Page, Plain, || to(worker::pause)),
+    post("/workers/{worker}/resume", Page, Plain, || to(worker::resume)),
+    post("/workers/{worker}/remove", Page, Plain, || to(worker::remove)),
+    get("/jobs", Page, Plain, || to(job_pages::list)),
+    post("/jobs", Page, Plain, || to(submit::submit)),
+    get("/jobs/new", Page, Plain, || to(submit::page)),
+    get("/jobs/{job}", Page, Plain, || to(job::page)),
+    get("/jobs/{job}/frames/{frame}", Page, Plain, || to(job::frame)),
+    post("/jobs/{job}/pause", Page, Plain, || to(job::pause)),
+    post("/jobs/{job}/resume", Page, Plain, || to(job::resume)),
+    post("/jobs/{job}/cancel", Page, Plain, || to(job::cancel)),
+    post("/jobs/{job}/retry", Page, Plain, || to(job::retry)),
+    post("/jobs/{job}/priority", Page, Plain, || to(job::priority)),
     // description
     get("/api/v1/openapi.json", Public, Plain, || to(docs::openapi)),
     get("/api/docs", Public, Plain, || to(docs::to_index)),

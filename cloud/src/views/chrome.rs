@@ -124,4 +124,11 @@ impl Chrome {
     pub fn plain(title: &str, theme: Theme) -> Self {
         Self { title: title.to_owned(), theme, path: "/".to_owned(), ..Self::default() }
     }
+
+    /// The same for the page at this path.
+    #[must_use]
+    pub fn with_path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
 }

@@ -82,7 +82,10 @@ class FileDrop extends HTMLElement {
       this.progress(Math.min(sent, file.size), file.size, (sent - sentBefore) / ((performance.now() - began) / 1000));
     }
     this.say("Reading the scene…");
-    if (!upload.blake3) upload = await this.call<Upload>("POST", `/api/v1/uploads/${upload.id}/complete`, "{}");
+    while (!upload.blake3) {
+      upload = await this.call<Upload>("POST", `/api/v1/uploads/${upload.id}/complete`, "{}");
+      if (!upload.blake3) await new Promise((done) => setTimeout(done, 2000));
+    }
     location.assign(`/jobs/new?file=${upload.blake3 ?? ""}`);
   }
 

@@ -91,7 +91,7 @@ fn show(
     let problem = error.problem(id);
     let page =
         ProblemPage::new(problem.status, &problem.title, &problem.detail, problem.request_id.as_deref());
-    let chrome = Chrome { title: problem.title, ..Chrome::default() };
+    let chrome = Chrome::plain(&problem.title, crate::http::pages::theme_of(request));
     let body = state.views.problem(&chrome, &page);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.set_body(BoxBody::new(body))

@@ -166,6 +166,13 @@ pub fn frames(job: &JobRow, numbers: &FrameSet, facts: &FrameFacts) -> Vec<Frame
     numbers.iter().map(|number| frame(job, number, facts)).collect()
 }
 
+/// A stored frame.
+#[must_use]
+pub fn stored_frame(job: &JobRow, row: &FrameRow) -> Frame {
+    let stored = BTreeMap::from([(row.frame, row.clone())]);
+    frame(job, row.frame, &FrameFacts { stored, ..FrameFacts::default() })
+}
+
 fn frame(job: &JobRow, number: i32, facts: &FrameFacts) -> Frame {
     let stored = facts.stored.get(&number);
     let state = if stored.is_some() {

@@ -15,8 +15,6 @@ pub struct ChooseFilePage {
     pub error: Option<String>,
     /// Largest file in words.
     pub size_max: String,
-    /// Largest file that goes without scripts, in words.
-    pub plain_size_max: String,
 }
 
 impl View for ChooseFilePage {

@@ -1,0 +1,216 @@
+//! A job's page, one frame large, and what can be done to a job.
+
+use actix_web::web::{Data, Form, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use pictor_actors::ids::JobId;
+use pictor_cloud_api::jobs::JobChange;
+use serde::Deserialize;
+
+use super::worker::BackForm;
+use super::workers::address;
+use super::{Place, back, chrome, crumb, needs_role, ok};
+use crate::http::api::frames::frames_page;
+use crate::http::api::jobs::{JobAction, act, change};
+use crate::http::guards::SignedIn;
+use crate::http::present;
+use crate::http::problem::{Answer, Error};
+use crate::http::state::AppState;
+use crate::store::{Cursor, JobRow, PAGE_ROWS, PageRequest, Role};
+use crate::views::format;
+use crate::views::jobs::details::{FramesPart, JobLiveParts, JobPage, TabLink, TasksPart, setting_lines};
+use crate::views::jobs::frames::FramePage;
+use crate::views::jobs::log::LogPart;
+
+/// Frames on one page of the grid.
+pub(super) const FRAMES_A_PAGE: u32 = 200;
+/// Lines of the log on the page.
+pub(super) const LOG_LINES: u32 = 300;
+const TABS: [(&str, &str); 4] =
+    [("Frames", "frames"), ("Tasks", "tasks"), ("Log", "log"), ("Settings", "settings")];
+
+/// Which part.
+#[derive(Debug, Deserialize)]
+pub struct JobQuery {
+    #[serde(default)]
+    tab: String,
+    #[serde(default)]
+    from: u32,
+    #[serde(default)]
+    cursor: String,
+}
+
+/// A new priority.
+#[derive(Debug, Deserialize)]
+pub struct PriorityForm {
+    priority: u8,
+}
+
+/// `GET /jobs/{job}`.
+pub async fn page(
+    request: HttpRequest,
+    caller: SignedIn,
+    state: Data<AppState>,
+    id: Path<JobId>,
+    query: Query<JobQuery>,
+) -> Answer<HttpResponse> {
+    let row = state.store.job_of(caller.id(), *id).await?;
+    let tab = TABS.iter().find(|(_, key)| *key == query.tab).map_or("frames", |(_, key)| *key);
+    let job = present::jobs::load_one(&state, &row).await?;
+    let link = |(label, key): &(&'static str, &'static str)| TabLink {
+        label,
+        href: address(&format!("/jobs/{}", row.id), &[("tab", if *key == "frames" { "" } else { key })]),
+        is_current: *key == tab,
+    };
+    let view = JobPage {
+        live: live_parts(&state, &row).await?,
+        tabs: TABS.iter().map(link).collect(),
+        frames: if tab == "frames" { Some(frames(&state, &row, query.from).await?) } else { None },
+        tasks: if tab == "tasks" { Some(tasks(&state, &row, &query.cursor).await?) } else { None },
+        log: if tab == "log" { Some(log(&state, &row).await?) } else { None },
+        settings: (tab == "settings").then(|| setting_lines(&job)),
+        tab: tab.to_owned(),
+    };
+    let mut chrome = chrome(&request, &caller, Place::Jobs, &row.name);
+    chrome.crumbs = vec![crumb("Jobs", "/jobs")];
+    chrome.live = Some(format!("/events?topic=job:{}", row.id));
+    chrome.refresh = row.state.is_live().then_some(15);
+    ok(&state, &chrome, &view)
+}
+
+/// The changing part of the page.
+pub(super) async fn live_parts(state: &AppState, row: &JobRow) -> Answer<JobLiveParts> {
+    let live = present::jobs::live_of(state, row).await;
+    let in_hand = live.map_or(0, |live| u64::try_from(live.in_hand.len()).unwrap_or(0));
+    Ok(JobLiveParts::new(&present::jobs::load_one(state, row).await?, in_hand))
+}
+
+/// The frames from this one on.
+pub(super) async fn frames(state: &AppState, row: &JobRow, from: u32) -> Answer<FramesPart> {
+    let from = from.min(row.frames_total.saturating_sub(1)) / FRAMES_A_PAGE * FRAMES_A_PAGE;
+    let request =
+        PageRequest { limit: FRAMES_A_PAGE, cursor: (from > 0).then(|| Cursor::from_text(from.to_string())) };
+    let found = frames_page(state, row, &request).await?;
+    let id = row.id.to_string();
+    let href = |from: u32| address(&format!("/jobs/{id}"), &[("from", &from.to_string())]);
+    let end = from.saturating_add(FRAMES_A_PAGE).min(row.frames_total);
+    let range = (row.frames_total > FRAMES_A_PAGE).then(|| {
+        let total = format::count(u64::from(row.frames_total));
+        format!("{} to {} of {total} frames", from + 1, end)
+    });
+    Ok(FramesPart {
+        cells: FramesPart::cells(&id, &found.items),
+        range,
+        previous_href: (from > 0).then(|| href(from - FRAMES_A_PAGE)),
+        next_href: found.next_cursor.map(|_| href(from + FRAMES_A_PAGE)),
+        is_failed_only: false,
+        toggle_href: None,
+    })
+}
+
+async fn tasks(state: &AppState, row: &JobRow, cursor: &str) -> Answer<TasksPart> {
+    let request =
+        PageRequest { limit: PAGE_ROWS, cursor: (!cursor.is_empty()).then(|| Cursor::from_text(cursor)) };
+    let found = state.store.tasks_of(row.id, &request).await?;
+    let holders = present::tasks::holders(&state.store.live_leases_of_job(row.id).await?);
+    let next = found.next.as_ref().map(|next| next.as_str().to_owned());
+    let path = format!("/jobs/{}", row.id);
+    Ok(TasksPart {
+        rows: found.rows.iter().map(|task| (&present::tasks::task(task, &holders)).into()).collect(),
+        next_href: next.map(|next| address(&path, &[("tab", "tasks"), ("cursor", &next)])),
+    })
+}
+
+/// The newest lines of the log.
+pub(super) async fn log(state: &AppState, row: &JobRow) -> Answer<LogPart> {
+    let rows = state.store.log_tail(row.id, LOG_LINES).await?;
+    let lines: Vec<_> = rows.iter().map(present::tasks::log_line).collect();
+    let is_cut = lines.len() >= usize::try_from(LOG_LINES).unwrap_or(usize::MAX);
+    Ok(LogPart::new(&row.id.to_string(), &lines, is_cut))
+}
+
+/// `GET /jobs/{job}/frames/{frame}`.
+pub async fn frame(
+    request: HttpRequest,
+    caller: SignedIn,
+    state: Data<AppState>,
+    path: Path<(JobId, i32)>,
+) -> Answer<HttpResponse> {
+    let (id, number) = path.into_inner();
+    let row = state.store.job_of(caller.id(), id).await?;
+    let stored = state.store.frames_of(row.id).await?;
+    let at = stored.iter().position(|frame| frame.frame == number);
+    let at = at.ok_or_else(|| Error::not_found("stored frame"))?;
+    let before = at.checked_sub(1).and_then(|at| stored.get(at)).map(|frame| frame.frame);
+    let after = stored.get(at + 1).map(|frame| frame.frame);
+    let shown = present::jobs::stored_frame(&row, &stored[at]);
+    let view = FramePage::new(&row.id.to_string(), &row.name, &shown, before, after);
+    let mut chrome = chrome(&request, &caller, Place::Jobs, &format!("Frame {number}"));
+    chrome.crumbs = vec![crumb("Jobs", "/jobs"), crumb(&row.name, format!("/jobs/{}", row.id))];
+    ok(&state, &chrome, &view)
+}
+
+async fn action(
+    state: &AppState,
+    caller: &SignedIn,
+    job: JobId,
+    action: JobAction,
+    form: &BackForm,
+    done: &str,
+) -> Answer<HttpResponse> {
+    needs_role(caller, Role::Creator)?;
+    act(state, caller, job, action).await?;
+    Ok(back(&form.back, done))
+}
+
+/// `POST /jobs/{job}/pause`.
+pub async fn pause(
+    caller: SignedIn,
+    state: Data<AppState>,
+    job: Path<JobId>,
+    form: Form<BackForm>,
+) -> Answer<HttpResponse> {
+    action(&state, &caller, *job, JobAction::Pause, &form, "paused").await
+}
+
+/// `POST /jobs/{job}/resume`.
+pub async fn resume(
+    caller: SignedIn,
+    state: Data<AppState>,
+    job: Path<JobId>,
+    form: Form<BackForm>,
+) -> Answer<HttpResponse> {
+    action(&state, &caller, *job, JobAction::Resume, &form, "resumed").await
+}
+
+/// `POST /jobs/{job}/cancel`.
+pub async fn cancel(
+    caller: SignedIn,
+    state: Data<AppState>,
+    job: Path<JobId>,
+    form: Form<BackForm>,
+) -> Answer<HttpResponse> {
+    action(&state, &caller, *job, JobAction::Cancel, &form, "cancelled").await
+}
+
+/// `POST /jobs/{job}/retry`.
+pub async fn retry(
+    caller: SignedIn,
+    state: Data<AppState>,
+    job: Path<JobId>,
+    form: Form<BackForm>,
+) -> Answer<HttpResponse> {
+    action(&state, &caller, *job, JobAction::Retry, &form, "retried").await
+}
+
+/// `POST /jobs/{job}/priority`.
+pub async fn priority(
+    caller: SignedIn,
+    state: Data<AppState>,
+    job: Path<JobId>,
+    form: Form<PriorityForm>,
+) -> Answer<HttpResponse> {
+    needs_role(&caller, Role::Creator)?;
+    let wanted = JobChange { priority: Some(form.priority), name: None };
+    change(&state, &caller, *job, &wanted, None).await?;
+    Ok(back(&format!("/jobs/{job}"), "priority"))
+}
