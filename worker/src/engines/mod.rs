@@ -1,7 +1,8 @@
 //! What renders: a program that is started once per (slot, job) and fed frame by frame.
 //!
-//! The runner knows only [`Engine`] and [`EngineSession`]. `start` loads the scene; `render` hands over one frame at a
-//! time; everything else comes back as [`EngineEvent`]s. A session that failed is over: its process is dead or dying,
+//! The runner knows only [`Engine`] and [`EngineSession`]. `start` loads the scene; `render` hands over one
+//! frame at a time; everything else comes back as [`EngineEvent`]s. A session that failed is over: its
+//! process is dead or dying,
 //! [`EngineEvent::Exited`] is its last event, and the next frame needs a new one.
 //!
 //! Not here: which frame is rendered where and when (runner), where frames go afterwards (spool).
@@ -43,8 +44,8 @@ pub struct EngineRequest {
 pub trait Engine: Send + Sync + 'static {
     /// Starts the program and loads the scene. Dropping the future ends what it started.
     ///
-    /// `events` gets everything of this session, warnings of the load included. Log lines and progress are dropped
-    /// while it is full; all other events wait.
+    /// `events` gets everything of this session, warnings of the load included. Log lines and progress are
+    /// dropped while it is full; all other events wait.
     fn start(
         &self,
         request: EngineRequest,

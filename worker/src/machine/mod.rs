@@ -1,7 +1,7 @@
 //! What this machine is, how it fares, and which 3D software it has.
 //!
-//! [`Machine`] is asked for facts seldom and for a sample each second; the real one reads NVML and the operating system,
-//! the fake one serves tests and simulated farms. What is not known stays `None`.
+//! [`Machine`] is asked for facts seldom and for a sample each second; the real one reads NVML and the
+//! operating system, the fake one serves tests and simulated farms. What is not known stays `None`.
 
 pub mod fake;
 mod host;
@@ -20,11 +20,12 @@ pub use software::{FoundSoftware, SoftwareSearch, find_software};
 
 /// Whatever answers for the machine.
 pub trait Machine: Send {
-    /// Facts that change seldom, without `software`: that is [`find_software`]'s answer, which the caller puts in.
+    /// Facts that change seldom, without `software`: that is [`find_software`]'s answer, which the caller
+    /// puts in.
     fn facts(&mut self) -> MachineFacts;
 
-    /// The slots of a machine with these facts, `software` included: one per GPU; one for the CPU where there is no
-    /// GPU or the owner allows it.
+    /// The slots of a machine with these facts, `software` included: one per GPU; one for the CPU where there
+    /// is no GPU or the owner allows it.
     fn slots(&self, facts: &MachineFacts) -> Vec<SlotFacts>;
 
     /// Newest values, stamped `now`. Cheap enough for each second.
@@ -42,8 +43,8 @@ pub struct SlotPolicy {
 }
 
 impl SlotPolicy {
-    /// The slots of a machine with these facts: GPUs first, in the order of their PCI ids, then the CPU. Each runs every
-    /// engine that any installed software was seen to run.
+    /// The slots of a machine with these facts: GPUs first, in the order of their PCI ids, then the CPU. Each
+    /// runs every engine that any installed software was seen to run.
     #[must_use]
     pub fn slots(self, facts: &MachineFacts) -> Vec<SlotFacts> {
         let mut engines: Vec<_> =

@@ -1,4 +1,5 @@
-//! NVIDIA GPUs through NVML, the driver's own library. A machine without it is no error: the reason is put into words.
+//! NVIDIA GPUs through NVML, the driver's own library. A machine without it is no error: the reason is put
+//! into words.
 
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::error::NvmlError;

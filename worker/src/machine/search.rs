@@ -54,8 +54,8 @@ fn program(path: PathBuf, is_python: bool) -> Option<Candidate> {
     path.is_file().then_some(Candidate { program: path, is_python })
 }
 
-/// The folder resolved (`/bin` is often `/usr/bin`), the name not: the interpreter of a Python environment is a link to
-/// one without `bpy`.
+/// The folder resolved (`/bin` is often `/usr/bin`), the name not: the interpreter of a Python environment is
+/// a link to one without `bpy`.
 fn identity(path: &Path) -> PathBuf {
     let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
     folder.map_or_else(|| path.to_owned(), |folder| folder.join(path.file_name().unwrap_or_default()))

@@ -1,5 +1,5 @@
-//! Finds Blender and `bpy`, and proves each by starting it. Answers are remembered by path and time of change, since
-//! each proof costs seconds.
+//! Finds Blender and `bpy`, and proves each by starting it. Answers are remembered by path and time of
+//! change, since each proof costs seconds.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// The group of one engine process. After [`ProcessGroup::close`] it is never signalled again, since the system may give
-/// its number to a stranger.
+/// The group of one engine process. After [`ProcessGroup::close`] it is never signalled again, since the
+/// system may give its number to a stranger.
 #[derive(Debug)]
 pub struct ProcessGroup {
     leader: Mutex<Option<Pid>>,

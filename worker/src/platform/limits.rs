@@ -8,16 +8,18 @@ use tokio::process::Command;
 
 use super::ProcessLimits;
 
-/// Makes the command's process the leader of its own group, bounded by `limits`, and bound to die with this process.
+/// Makes the command's process the leader of its own group, bounded by `limits`, and bound to die with this
+/// process.
 ///
 /// The last holds for the *thread* that starts it: use [`super::spawn`].
 #[allow(unsafe_code)]
 pub fn harden(command: &mut Command, limits: ProcessLimits) {
     let parent = nix::unistd::getpid();
     command.process_group(0);
-    // SAFETY: between fork and exec only async-signal-safe functions may be called, and nothing may be allocated or
-    // locked. `apply` makes system calls alone (prctl, getppid, setrlimit, setpriority) on values that were copied into
-    // the closure before the fork, and turns their errors into `io::Error` from an error number, which does not allocate.
+    // SAFETY: between fork and exec only async-signal-safe functions may be called, and nothing may be
+    // allocated or locked. `apply` makes system calls alone (prctl, getppid, setrlimit, setpriority) on
+    // values that were copied into the closure before the fork, and turns their errors into `io::Error` from
+    // an error number, which does not allocate.
     unsafe {
         command.pre_exec(move || apply(parent, limits));
     }
@@ -55,7 +57,8 @@ fn die_with(_parent: nix::unistd::Pid) -> io::Result<()> {
 #[allow(unsafe_code)]
 fn step_back(nice: u8) {
     if nice > 0 {
-        // SAFETY: `setpriority` takes three integers by value, 0 means this process, and it touches no memory of ours.
+        // SAFETY: `setpriority` takes three integers by value, 0 means this process, and it touches no memory
+        // of ours.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, i32::from(nice.min(19))) };
     }
 }

@@ -1,8 +1,9 @@
 //! What differs between operating systems: process groups, death with the parent, resource limits, orphans.
 //!
-//! An engine process is the leader of its own group, so that all it started can be ended at once; the kernel ends it
-//! when the worker dies; and it is noted on disk, so that a worker that starts anew finds what even that missed.
-//! The only place of the worker with `unsafe`. Not here: which program is started and with which arguments.
+//! An engine process is the leader of its own group, so that all it started can be ended at once; the kernel
+//! ends it when the worker dies; and it is noted on disk, so that a worker that starts anew finds what even
+//! that missed. The only place of the worker with `unsafe`. Not here: which program is started and with which
+//! arguments.
 
 #[cfg(unix)]
 mod group;

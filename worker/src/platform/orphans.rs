@@ -1,7 +1,7 @@
 //! Notes of living engine processes, and the clean-up of those that an earlier worker left behind.
 //!
-//! A note is a small file named by the process id; it holds the process's start time and the system's boot id, so that a
-//! number that was given anew is never taken for ours.
+//! A note is a small file named by the process id; it holds the process's start time and the system's boot
+//! id, so that a number that was given anew is never taken for ours.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("engines").join("running")
 }
 
-/// Notes a process that was just started. Nothing where the system does not tell start times, or the disk refuses: the
-/// parent-death signal is then the only guard.
+/// Notes a process that was just started. Nothing where the system does not tell start times, or the disk
+/// refuses: the parent-death signal is then the only guard.
 #[must_use]
 pub fn note(data_dir: &Path, pid: u32) -> Option<Note> {
     let noted = Noted { pid, started: started_at(pid)?, boot: boot_id()? };
@@ -43,9 +43,11 @@ pub fn note(data_dir: &Path, pid: u32) -> Option<Note> {
     Some(Note { path })
 }
 
-/// Kills engine processes that an earlier worker with this `data_dir` left behind, and returns how many there were.
+/// Kills engine processes that an earlier worker with this `data_dir` left behind, and returns how many there
+/// were.
 ///
-/// Called at start, before any engine is. A process is killed only if its start time is the one that was noted.
+/// Called at start, before any engine is. A process is killed only if its start time is the one that was
+/// noted.
 #[must_use]
 pub fn end_orphans(data_dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder(data_dir)) else { return 0 };
@@ -68,7 +70,8 @@ fn end(noted: &Noted) -> bool {
     same
 }
 
-/// Start of a process in clock ticks since boot: field 22 of its `stat`, whose second field may hold anything.
+/// Start of a process in clock ticks since boot: field 22 of its `stat`, whose second field may hold
+/// anything.
 fn started_at(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;

@@ -1,5 +1,5 @@
-//! Systems without process groups as Unix has them: only the process itself is ended (job objects come with the
-//! worker app for Windows).
+//! Systems without process groups as Unix has them: only the process itself is ended (job objects come with
+//! the worker app for Windows).
 
 use tokio::process::Command;
 

@@ -1,7 +1,7 @@
 //! Starts processes from one thread that lives as long as this process.
 //!
-//! On Linux the parent-death signal is sent when the *thread* that started the child ends, and runtimes let idle threads
-//! end. Hence this one, which never does.
+//! On Linux the parent-death signal is sent when the *thread* that started the child ends, and runtimes let
+//! idle threads end. Hence this one, which never does.
 
 use std::io;
 use std::sync::OnceLock;

@@ -1,8 +1,8 @@
 //! The Blender engine against a real Blender (Debian's 3.4.1 or whatever `blender` is on the PATH) and, where
 //! `PICTOR_TEST_BPY_PYTHON` names a Python, against its module `bpy`.
 //!
-//! Scenes are made by Blender itself, once, from `../scenes/make.py`; they are tiny, since what is tested is the way
-//! around the pixels.
+//! Scenes are made by Blender itself, once, from `../scenes/make.py`; they are tiny, since what is tested is
+//! the way around the pixels.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,5 +1,5 @@
-//! The Python module `bpy`, where `PICTOR_TEST_BPY_PYTHON` names a Python that has it; elsewhere these tests say so and
-//! pass. `cargo ci setup` makes such a Python.
+//! The Python module `bpy`, where `PICTOR_TEST_BPY_PYTHON` names a Python that has it; elsewhere these tests
+//! say so and pass. `cargo ci setup` makes such a Python.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-"""Makes the scenes of the engine tests into the folder given after `--`. Small: 64 x 36 pixels, a few samples."""
+"""Makes the scenes of the engine tests into the folder given after `--`: 64 x 36 pixels, a few samples."""
 
 import os
 import sys
@@ -78,7 +78,7 @@ def moving():
 
 
 def changing():
-    """What persistent data could get wrong: shading, light, world, shapes, visibility, modifiers, instances, volume."""
+    """What persistent data could get wrong: shading, light, world, shapes, visibility, modifiers, volume."""
     scene, cube, lamp = base()
     paint = cube.data.materials[0].node_tree.nodes["Principled BSDF"].inputs["Base Color"]
     keys(paint, "default_value", [(1, (0.8, 0.1, 0.1, 1.0)), (4, (0.1, 0.1, 0.8, 1.0))])
@@ -212,7 +212,8 @@ def textures():
         node = nodes.new("ShaderNodeTexImage")
         node.image = bpy.data.images.load(path("wood.png"))
         node.image.filepath = file
-        cube.data.materials[0].node_tree.links.new(node.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+        paint = nodes["Principled BSDF"].inputs["Base Color"]
+        cube.data.materials[0].node_tree.links.new(node.outputs["Color"], paint)
         bpy.ops.wm.save_as_mainfile(filepath=path(name), relative_remap=False)
 
 

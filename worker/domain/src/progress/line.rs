@@ -1,9 +1,9 @@
 //! One line of Blender's output.
 //!
-//! Formats seen: `Fra:1 Mem:9.1M (Peak 9.1M) | Time:00:00.09 | Remaining:00:00.00 | Mem:0.8M, Peak:0.8M | Scene, Layer |
-//! Sample 1/2` (3.4 to 4.5), `Mem: 8M | Sample 1/32` (handler of 5.x), and log lines that begin with a time and a
-//! category (`00:01.361  render           | Saved: '…'`, 5.x) or only the category (`render | …`).
-//! Names in a scene are its creator's: a line of statistics is never searched for symptoms.
+//! Formats seen: `Fra:1 Mem:9.1M (Peak 9.1M) | Time:00:00.09 | Remaining:00:00.00 | Mem:0.8M, Peak:0.8M |
+//! Scene, Layer | Sample 1/2` (3.4 to 4.5), `Mem: 8M | Sample 1/32` (handler of 5.x), and log lines that
+//! begin with a time and a category (`00:01.361  render           | Saved: '…'`, 5.x) or only the category
+//! (`render | …`). Names in a scene are its creator's: a line of statistics is never searched for symptoms.
 
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::Millis;

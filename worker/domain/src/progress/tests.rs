@@ -14,7 +14,8 @@ fn stats(line: &str) -> Stats {
 #[test]
 fn statistics_of_3_4_1() {
     let read = stats(
-        "Fra:1 Mem:10.14M (Peak 10.31M) | Time:00:00.09 | Remaining:00:01.25 | Mem:0.84M, Peak:1.50M | Scene, ViewLayer | Sample 1/2",
+        "Fra:1 Mem:10.14M (Peak 10.31M) | Time:00:00.09 | Remaining:00:01.25 | \
+         Mem:0.84M, Peak:1.50M | Scene, ViewLayer | Sample 1/2",
     );
     assert_eq!(read.samples, Some((1, 2)));
     assert_eq!(read.remaining, Some(Millis(1250)));
@@ -22,7 +23,8 @@ fn statistics_of_3_4_1() {
     assert_eq!(read.text.as_deref(), Some("Sample 1/2"));
 
     let building = stats(
-        "Fra:12 Mem:9.55M (Peak 9.55M) | Time:00:00.08 | Mem:0.00M, Peak:0.00M | Scene, ViewLayer | Updating Scene BVH | Building BVH 44%",
+        "Fra:12 Mem:9.55M (Peak 9.55M) | Time:00:00.08 | Mem:0.00M, Peak:0.00M | \
+         Scene, ViewLayer | Updating Scene BVH | Building BVH 44%",
     );
     assert_eq!(building.samples, None);
     assert_eq!(building.text.as_deref(), Some("Updating Scene BVH | Building BVH 44%"));
@@ -33,7 +35,8 @@ fn statistics_of_3_4_1() {
 #[test]
 fn statistics_of_4_x_tiles_and_eevee() {
     let tiled = read_stats(
-        "Fra:7 Mem:2.1G (Peak 2.5G) | Time:00:09.00 | Remaining:01:00:03.07 | Mem:200K, Peak:1.5G | Scene, Front | Rendered 1/4 Tiles, Sample 3/32",
+        "Fra:7 Mem:2.1G (Peak 2.5G) | Time:00:09.00 | Remaining:01:00:03.07 | \
+         Mem:200K, Peak:1.5G | Scene, Front | Rendered 1/4 Tiles, Sample 3/32",
     );
     assert_eq!(tiled.tiles, Some((1, 4)));
     assert_eq!(tiled.samples, Some((3, 32)));
@@ -78,7 +81,8 @@ fn symptoms_are_named_and_tell_whether_the_frame_is_lost() {
     for (line, class, fatal) in [
         ("scripts disabled for \"/in/a.blend\", skipping 'evil.py'", FailureClass::NeedsScripts, true),
         (
-            "\tBPY_driver_exec: restricted access disallows name '__import__', enable auto-execution to support",
+            "\tBPY_driver_exec: restricted access disallows name '__import__', enable \
+             auto-execution to support",
             FailureClass::NeedsScripts,
             true,
         ),
@@ -112,7 +116,8 @@ fn symptoms_are_named_and_tell_whether_the_frame_is_lost() {
 
 #[test]
 fn names_that_a_creator_chose_are_no_symptoms() {
-    let line = "Fra:1 Mem:9.05M (Peak 9.12M) | Time:00:00.00 | Mem:0.00M, Peak:0.00M | Scene, ViewLayer | Synchronizing object | Error: Out of memory";
+    let line = "Fra:1 Mem:9.05M (Peak 9.12M) | Time:00:00.00 | \
+         Mem:0.00M, Peak:0.00M | Scene, ViewLayer | Synchronizing object | Error: Out of memory";
     assert!(matches!(read_line(line), Line::Stats(_)));
 }
 

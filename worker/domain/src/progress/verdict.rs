@@ -15,7 +15,8 @@ pub enum Ending {
     Unknown,
 }
 
-/// What Blender returns when Python failed (`--python-exit-code`): our driver catches all, so only a broken one does.
+/// What Blender returns when Python failed (`--python-exit-code`): our driver catches all, so only a broken
+/// one does.
 pub const PYTHON_FAILED: i32 = 66;
 
 const SIGABRT: i32 = 6;
@@ -61,8 +62,8 @@ pub fn verdict_of_ending(ending: Ending, seen: Option<FailureClass>) -> (Failure
 pub fn in_words(class: FailureClass, detail: &str) -> String {
     let advice = match class {
         FailureClass::NeedsScripts => {
-            "workers never run scripts of a scene, and without them it would look wrong: bake drivers into keyframes, \
-             remove registered text blocks, and submit again"
+            "workers never run scripts of a scene, and without them it would look wrong: bake drivers into \
+             keyframes, remove registered text blocks, and submit again"
         }
         FailureClass::MissingFile => "upload the scene together with all files it links, as a zip",
         FailureClass::NoCamera => "add a camera or choose one, and submit again",

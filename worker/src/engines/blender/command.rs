@@ -1,7 +1,7 @@
 //! The one place that builds the command line of Blender or of a Python with `bpy`.
 //!
-//! What a scene may do is decided here: no start-up file, no scripts, an environment of our own, limits of the system.
-//! The sandbox of the operating system goes around the command in [`command`], and nowhere else.
+//! What a scene may do is decided here: no start-up file, no scripts, an environment of our own, limits of
+//! the system. The sandbox of the operating system goes around the command in [`command`], and nowhere else.
 
 use std::ffi::OsString;
 use std::io;

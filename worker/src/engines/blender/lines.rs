@@ -17,8 +17,8 @@ impl<R: AsyncRead + Unpin> BoundedLines<R> {
         Self { reader: BufReader::new(reader), line: Vec::new() }
     }
 
-    /// The next line without its end, bytes that are no UTF-8 replaced; nothing at the end of the output or when it
-    /// cannot be read any more.
+    /// The next line without its end, bytes that are no UTF-8 replaced; nothing at the end of the output or
+    /// when it cannot be read any more.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             let chunk = self.reader.fill_buf().await.unwrap_or_default();

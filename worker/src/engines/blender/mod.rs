@@ -1,8 +1,10 @@
 //! Blender as an engine: the program (3.4 and later) or its Python module `bpy`.
 //!
-//! One process per session runs our driver script, which reads frames from standard input as JSON lines and answers on
-//! a private copy of standard output; what Blender itself prints comes over standard error and is parsed by
-//! [`pictor_worker_domain::progress`]. [`command`](mod@command) says how it is started, `pump` owns the process, `listen` understands it.
+//! One process per session runs our driver script, which reads frames from standard input as JSON lines and
+//! answers on a private copy of standard output; what Blender itself prints comes over standard error and is
+//! parsed by
+//! [`pictor_worker_domain::progress`]. [`command`](mod@command) says how it is started, `pump` owns the
+//! process, `listen` understands it.
 
 pub mod command;
 mod lines;
@@ -32,8 +34,8 @@ pub struct BlenderEngine {
 }
 
 impl BlenderEngine {
-    /// An engine that notes its processes under `data_dir`, so that [`crate::platform::end_orphans`] finds them, and keeps
-    /// compiled GPU kernels there.
+    /// An engine that notes its processes under `data_dir`, so that [`crate::platform::end_orphans`] finds
+    /// them, and keeps compiled GPU kernels there.
     pub fn new(clock: Arc<dyn Clock>, data_dir: impl Into<PathBuf>) -> Self {
         // Twice: a picture is written beside its old version by some formats.
         Self { clock, data_dir: data_dir.into(), file_bytes_max: 2 * FRAME_BYTES_MAX, nice: 5 }

@@ -1,4 +1,5 @@
-//! Starts a program to see whether it is Blender (or a Python with `bpy`), which version, and which engines work here.
+//! Starts a program to see whether it is Blender (or a Python with `bpy`), which version, and which engines
+//! work here.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use crate::platform::{ProcessGroup, ProcessLimits, spawn};
 
 /// A program that does not greet by then is no Blender.
 const GREETS_WITHIN: Duration = Duration::from_secs(60);
-/// Eight by eight pixels take longer only where an engine does not work: software rendering of a new EEVEE takes minutes.
+/// Eight by eight pixels take longer only where an engine does not work: software rendering of a new EEVEE
+/// takes minutes.
 const TRIES_WITHIN: Duration = Duration::from_secs(60);
 /// The engines, the surest first.
 const ENGINES: [RenderEngine; 3] = [RenderEngine::Cycles, RenderEngine::Eevee, RenderEngine::Workbench];
@@ -44,7 +46,8 @@ enum Tried {
     Not(String),
 }
 
-/// Probes one program: one process per engine, since an engine that lacks its graphics may take the process along.
+/// Probes one program: one process per engine, since an engine that lacks its graphics may take the process
+/// along.
 pub async fn probe(program: &Path, is_python: bool) -> Probed {
     let mut found: Option<FoundSoftware> = None;
     for engine in ENGINES {

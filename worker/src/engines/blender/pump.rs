@@ -1,4 +1,5 @@
-//! The task that owns one Blender process: hands it orders, reads what it says, watches time and memory, buries it.
+//! The task that owns one Blender process: hands it orders, reads what it says, watches time and memory,
+//! buries it.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use super::listen::Listener;
 const LOAD_MS_MIN: u64 = 600_000;
 /// How often resident memory is looked at, where it is bounded.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
-/// What a dead process left in its pipes is read within this time; only a grandchild can keep them open longer.
+/// What a dead process left in its pipes is read within this time; only a grandchild can keep them open
+/// longer.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A driver that gave up ends within this time, else it is killed.
 const LEAVES_WITHIN: Duration = Duration::from_secs(5);
@@ -212,7 +214,6 @@ impl Pump {
     async fn take_turn(&mut self, turn: Turn) -> Option<End> {
         match turn {
             Turn::Ordered(Some(frame)) => self.begin(frame).await,
-            Turn::Ordered(None) if self.loaded.is_none() => Some(End::Unwanted),
             Turn::Ordered(None) | Turn::Abandoned => Some(End::Unwanted),
             Turn::Answered(Some(line)) => {
                 let failed = self.listener.hear_answer(&line).await;

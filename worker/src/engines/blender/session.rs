@@ -15,7 +15,8 @@ use super::pump::{Parts, Pump, Shared};
 use crate::engines::{EngineEvent, EngineFailure, EngineRequest, EngineSession, class_of_io};
 use crate::platform::{ProcessGroup, ProcessLimits, orphans, spawn};
 
-/// Address space that Blender takes beyond the memory it uses: libraries, thread stacks, allocator arenas (0.9 GiB with
+/// Address space that Blender takes beyond the memory it uses: libraries, thread stacks, allocator arenas
+/// (0.9 GiB with
 /// 3.4.1, 1.6 GiB with bpy 5.0.1 on 2 processors; more with more).
 const ADDRESS_SPACE_BEYOND: u64 = 4 << 30;
 
@@ -90,7 +91,8 @@ pub async fn start(
 }
 
 fn launch(engine: &BlenderEngine, request: &EngineRequest, gpu_uuid: Option<String>) -> Launch {
-    // CUDA maps all memory of machine and GPU into its address space: there only resident memory is bounded (by the pump).
+    // CUDA maps all memory of machine and GPU into its address space: there only resident memory is bounded
+    // (by the pump).
     let address_space_bytes =
         request.limits.memory_bytes.filter(|_| gpu_uuid.is_none()).map(|bytes| bytes + ADDRESS_SPACE_BEYOND);
     let file_bytes = Some(engine.file_bytes_max);

@@ -1,5 +1,5 @@
-//! What goes between the worker and its driver script: one JSON object a line. Both ends are of one build, so there is
-//! no version.
+//! What goes between the worker and its driver script: one JSON object a line. Both ends are of one build, so
+//! there is no version.
 
 use std::path::Path;
 
@@ -54,7 +54,8 @@ impl Order<'_> {
     /// The order as a line.
     #[must_use]
     pub fn to_line(&self) -> Vec<u8> {
-        // Paths of ours and plain values: only a path that is no UTF-8 can fail, and then the driver names the empty line.
+        // Paths of ours and plain values: only a path that is no UTF-8 can fail, and then the driver names
+        // the empty line.
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line
@@ -114,10 +115,12 @@ pub enum Answer {
     },
 }
 
-/// What the driver writes to standard error after a frame, so that all that was printed before is known to be read.
+/// What the driver writes to standard error after a frame, so that all that was printed before is known to be
+/// read.
 pub const MARK: &str = "pictor-mark ";
 
-/// Reads a line of the driver's private stream; nothing for what Blender printed there before the driver took it.
+/// Reads a line of the driver's private stream; nothing for what Blender printed there before the driver took
+/// it.
 #[must_use]
 pub fn read_answer(line: &str) -> Option<Answer> {
     line.starts_with("{\"say\":").then(|| serde_json::from_str(line).ok()).flatten()

@@ -1,5 +1,5 @@
-//! Small pictures without an image library: a colour gradient that moves with the frame. PNG with stored blocks, OpenEXR
-//! without compression; JPEG is one fixed picture.
+//! Small pictures without an image library: a colour gradient that moves with the frame. PNG with stored
+//! blocks, OpenEXR without compression; JPEG is one fixed picture.
 
 use pictor_actors::protocol::assignment::OutputFormat;
 

@@ -1,7 +1,8 @@
 """Looks for what the scene needs and does not have, before anything is rendered.
 
-Blender renders on without it: a missing picture is pink, a missing library is an empty object, and the program still
-ends well. Files outside the job's folder count as missing, so that a scene cannot read its host's own files.
+Blender renders on without it: a missing picture is pink, a missing library is an empty object, and the
+program still ends well. Files outside the job's folder count as missing, so that a scene cannot read its
+host's own files.
 """
 
 import os
@@ -11,7 +12,10 @@ import bpy
 from common import Refused, quoted_list
 
 WARNINGS_MAX = 50
-SHAPES = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "VOLUME", "POINTCLOUD", "GPENCIL", "GREASEPENCIL", "HAIR"}
+SHAPES = {
+    *("MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "HAIR"),
+    *("VOLUME", "POINTCLOUD", "GPENCIL", "GREASEPENCIL"),
+}
 
 
 class Search:
@@ -78,7 +82,8 @@ def draws_anything(scene):
 
 def check_images(search):
     for image in bpy.data.images:
-        if image.source not in {"FILE", "SEQUENCE", "MOVIE", "TILED"} or not image.filepath or image.users == 0:
+        from_disk = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"}
+        if not from_disk or not image.filepath or image.users == 0:
             continue
         if image.packed_file is not None or len(getattr(image, "packed_files", ())) > 0:
             continue
@@ -97,7 +102,8 @@ def image_files(image):
     names = []
     for tile in image.tiles:
         u, v = (tile.number - 1001) % 10 + 1, (tile.number - 1001) // 10 + 1
-        names.append(image.filepath.replace("<UDIM>", str(tile.number)).replace("<UVTILE>", "u%d_v%d" % (u, v)))
+        name = image.filepath.replace("<UDIM>", str(tile.number))
+        names.append(name.replace("<UVTILE>", "u%d_v%d" % (u, v)))
     return names
 
 
@@ -106,7 +112,7 @@ def check_fonts(search):
         if font.packed_file is None and font.users and font.filepath and font.filepath != "<builtin>":
             why_not = search.why_not(font.filepath, font.library)
             if why_not:
-                search.warn("font %s %s; its text is drawn with Blender's own font" % (font.filepath, why_not))
+                search.warn("font %s %s; Blender's own is drawn instead" % (font.filepath, why_not))
 
 
 def check_sequences(search):
@@ -119,7 +125,8 @@ def check_sequences(search):
                 continue
             why_not = search.why_not(block.filepath, block.library)
             if why_not:
-                search.warn("%s %s %s; what it drives does not move or is not in the picture" % (word, block.filepath, why_not))
+                consequence = "what it drives does not move or is not in the picture"
+                search.warn("%s %s %s; %s" % (word, block.filepath, why_not, consequence))
                 if why_not != "is missing":
                     block.filepath = ""
 
@@ -133,14 +140,16 @@ def check_simulations(search, scene):
             if cache is not None and modifier.show_render and not cache.is_baked:
                 loose.add(thing.name)
         for system in getattr(thing, "particle_systems", ()):
-            hair = system.settings is not None and system.settings.type == "HAIR" and not system.use_hair_dynamics
+            settings = system.settings
+            hair = settings is not None and settings.type == "HAIR" and not system.use_hair_dynamics
             if not hair and not system.point_cache.is_baked:
                 loose.add(thing.name)
     world = scene.rigidbody_world
-    if world is not None and world.enabled and world.point_cache is not None and not world.point_cache.is_baked:
+    cache = world.point_cache if world is not None and world.enabled else None
+    if cache is not None and not cache.is_baked:
         loose.add("rigid body world")
     if loose:
         search.warn(
-            "the simulation of %s is not baked: its frames may differ from a render on one machine; bake it and submit again"
-            % quoted_list(sorted(loose))
+            "the simulation of %s is not baked: its frames may differ from a render on one machine; "
+            "bake it and submit again" % quoted_list(sorted(loose))
         )

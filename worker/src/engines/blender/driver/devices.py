@@ -50,9 +50,9 @@ def choose_gpu(scene, gpu):
         if len(used) == 1:
             scene.cycles.device = "GPU"
             return verified(scene, preferences, kind, used[0])
+    offers = quoted_list(sorted(set(seen))) or "no device"
     raise Refused(
-        "engine_not_available",
-        "Cycles does not offer the GPU %s of this slot; it offers %s" % (gpu, quoted_list(sorted(set(seen))) or "no device"),
+        "engine_not_available", "Cycles does not offer the GPU %s of this slot; it offers %s" % (gpu, offers)
     )
 
 
@@ -60,7 +60,8 @@ def verified(scene, preferences, kind, device):
     """Reads back what was set: a setting that did not stick would render on the CPU."""
     used = [other.id for other in preferences.devices if other.use]
     active = preferences.has_active_device() if hasattr(preferences, "has_active_device") else True
-    if preferences.compute_device_type != kind or scene.cycles.device != "GPU" or used != [device.id] or not active:
+    taken = preferences.compute_device_type == kind and scene.cycles.device == "GPU" and used == [device.id]
+    if not taken or not active:
         raise Refused("engine_not_available", "Blender did not take the GPU %s as its device" % device.name)
     return "%s (%s)" % (device.name, kind)
 

@@ -1,10 +1,10 @@
 """Pictor's driver: loads one scene and renders the frames it is told, until its standard input ends.
 
 Runs inside Blender (`blender --background --python driver.py`) and inside Python with the module `bpy`
-(`python -I driver.py`), from 3.4 on. It reads one JSON object a line from standard input and answers the same way on a
-private copy of standard output; standard output itself then goes to standard error, where Blender's own chatter is
-expected. Only the standard library is used. Every failure is told as a line; what only Blender's text tells is
-classified by the worker.
+(`python -I driver.py`), from 3.4 on. It reads one JSON object a line from standard input and answers the same
+way on a private copy of standard output; standard output itself then goes to standard error, where Blender's
+own chatter is expected. Only the standard library is used. Every failure is told as a line; what only
+Blender's text tells is classified by the worker.
 """
 
 import json

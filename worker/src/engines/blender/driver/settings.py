@@ -56,7 +56,7 @@ def apply(scene, order, warn):
         choose_samples(scene, order["samples"], warn)
     choose_output(scene, order["format"], warn)
     silence_file_outputs(scene, warn)
-    # The pixels do not depend on the number of threads; a file that was made on a small machine must not bind a big one.
+    # The pixels do not depend on the number of threads; a file of a small machine must not bind a big one.
     scene.render.threads_mode = "AUTO"
     # An unchanged scene is not built anew for each frame.
     scene.render.use_persistent_data = True
@@ -64,7 +64,8 @@ def apply(scene, order, warn):
 
 def choose_engine(scene, wanted, usable):
     if wanted is not None and not set_engine(scene, wanted):
-        raise Refused("engine_not_available", "Blender %s has no engine %s" % (bpy.app.version_string, wanted))
+        lacks = "Blender %s has no engine %s" % (bpy.app.version_string, wanted)
+        raise Refused("engine_not_available", lacks)
     engine = engine_of(scene)
     if not engine:
         raise Refused(
@@ -84,9 +85,8 @@ def choose_camera(scene, name):
         camera = scene.objects.get(name)
         if camera is None or camera.type != "CAMERA":
             have = quoted_list(thing.name for thing in scene.objects if thing.type == "CAMERA") or "none"
-            raise Refused(
-                "bad_scene", "there is no camera '%s' in scene '%s'; its cameras: %s" % (name, scene.name, have)
-            )
+            lacks = "there is no camera '%s' in scene '%s'; its cameras: %s" % (name, scene.name, have)
+            raise Refused("bad_scene", lacks)
         scene.camera = camera
         for marker in scene.timeline_markers:
             marker.camera = None
@@ -174,7 +174,8 @@ def silence_file_outputs(scene, warn):
     if named:
         warn(
             "setting_changed",
-            "File Output node %s writes nothing on the farm: only the frame itself comes back" % quoted_list(named),
+            "File Output node %s writes nothing on the farm: only the frame itself comes back"
+            % quoted_list(named),
         )
 
 
