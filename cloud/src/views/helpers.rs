@@ -61,7 +61,7 @@ fn since(rfc3339: &str) -> String {
 fn short_id(id: &str) -> String {
     let (short, whole) = (html_escape(&format::short_id(id)), html_escape(id));
     format!(
-        r#"<span class="id"><code title="{whole}">{short}</code><copy-button value="{whole}"></copy-button></span>"#
+        r#"<span class="id"><code title="{whole}">{short}</code><copy-button value="{whole}" hx-morph-skip></copy-button></span>"#
     )
 }
 
