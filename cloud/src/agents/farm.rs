@@ -1,7 +1,8 @@
 //! The farm as the rest of the cloud sees it: one clonable handle, usable from any thread.
 //!
-//! It turns calls into messages to the actors and waits a bounded time for their answers. A call that gets none is
-//! answered with [`Busy`] or with *not known*: the truth is in the database, and every caller can ask again.
+//! It turns calls into messages to the actors and waits a bounded time for their answers. A call that gets
+//! none is answered with [`Busy`] or with *not known*: the truth is in the database, and every caller can ask
+//! again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,8 +135,8 @@ impl Farm {
         node.ask(adopt, ANSWER_WITHIN).await.map_err(|_| unavailable("the cloud is busy"))?
     }
 
-    /// A message of a welcomed worker; waits until it is heard, so that a worker that says much is held back at its
-    /// socket. `Err`: it was not heard in time; close the socket.
+    /// A message of a welcomed worker; waits until it is heard, so that a worker that says much is held back
+    /// at its socket. `Err`: it was not heard in time; close the socket.
     pub async fn link_said(&self, worker: WorkerId, link: LinkId, said: FromWorker) -> Result<(), Busy> {
         let node = self.nodes.get(worker).ok_or(Busy)?;
         node.ask(Said { link, said }, HEARD_WITHIN).await.map_err(|_| Busy)
@@ -149,8 +150,8 @@ impl Farm {
         }
     }
 
-    /// These workers as they are now, in the order asked; from their rows where they were not here lately. Left out:
-    /// those that do not exist.
+    /// These workers as they are now, in the order asked; from their rows where they were not here lately.
+    /// Left out: those that do not exist.
     pub async fn workers_live(&self, workers: Vec<WorkerId>) -> Vec<WorkerLive> {
         let mut known = self.known_live(&workers).await;
         let mut live = Vec::with_capacity(workers.len());

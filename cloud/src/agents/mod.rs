@@ -1,8 +1,9 @@
-//! The farm's actors, all on one thread, and the [`Farm`] through which the rest of the cloud speaks with them.
+//! The farm's actors, all on one thread, and the [`Farm`] through which the rest of the cloud speaks with
+//! them.
 //!
 //! - [`worker_node`]: one actor per worker that was connected lately; [`fleet`]: all of them together.
-//! - [`jobs`]: one actor per live job; [`dispatcher`]: which task goes to which slot; [`sweeps`]: what is put right
-//!   again and again.
+//! - [`jobs`]: one actor per live job; [`dispatcher`]: which task goes to which slot; [`sweeps`]: what is put
+//!   right again and again.
 //! - [`broadcast`]: live events to open pages.
 //!
 //! Not here: the rules they follow (`pictor_cloud_domain`), SQL (`store`), sockets and requests (`http`).

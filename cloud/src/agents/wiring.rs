@@ -61,8 +61,8 @@ impl Timing {
     }
 }
 
-/// The doors of all workers' actors. HTTP threads read it for each message, the fleet writes it when a worker comes
-/// or goes, so a lock is held for one look-up only.
+/// The doors of all workers' actors. HTTP threads read it for each message, the fleet writes it when a worker
+/// comes or goes, so a lock is held for one look-up only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Nodes(Arc<Inner>);
 

@@ -1,7 +1,7 @@
 //! A worker as it is this moment, for pages and the API.
 //!
-//! Built by the worker's actor while there is one, else from its row. What is not known is `None`: an offline worker
-//! keeps its last values, with the time of the last heartbeat beside them.
+//! Built by the worker's actor while there is one, else from its row. What is not known is `None`: an offline
+//! worker keeps its last values, with the time of the last heartbeat beside them.
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::heartbeat::SlotPhase;

@@ -88,8 +88,8 @@ fn refused(error: EnrolError) -> Error {
     match error {
         EnrolError::Used => Error::new(
             ProblemCode::EnrolmentUsed,
-            "this configuration file was used already, and is good for one import only: if this is the machine that \
-             used it, it is set up; if not, make a fresh file on the worker's page",
+            "this configuration file was used already, and is good for one import only: if this is the \
+             machine that used it, it is set up; if not, make a fresh file on the worker's page",
         ),
         EnrolError::Expired => Error::new(
             ProblemCode::EnrolmentExpired,
@@ -97,13 +97,13 @@ fn refused(error: EnrolError) -> Error {
         ),
         EnrolError::Unknown => Error::new(
             ProblemCode::EnrolmentUnknown,
-            "this configuration file is not of this cloud, was replaced by a newer one, or its worker was removed: \
-             take the newest file from the worker's page",
+            "this configuration file is not of this cloud, was replaced by a newer one, or its worker was \
+             removed: take the newest file from the worker's page",
         ),
         EnrolError::KeyMismatch => Error::new(
             ProblemCode::KeyMismatch,
-            "another machine was set up with this configuration file; each machine needs its own worker: make one \
-             for this machine, or a fresh file to move the worker here",
+            "another machine was set up with this configuration file; each machine needs its own worker: \
+             make one for this machine, or a fresh file to move the worker here",
         ),
         EnrolError::Store(error) => error.into(),
     }

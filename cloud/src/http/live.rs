@@ -1,8 +1,8 @@
 //! Live events as server-sent events: `GET /events?topic=workers|worker:ID|jobs|job:ID`.
 //!
 //! Each event carries its id, so that a browser that lost the stream says up to where it has heard
-//! (`Last-Event-ID`) and is told what it missed, or to load the page anew (`event: resync`). A stream shows only what
-//! belongs to its account and ends when the session or token behind it does.
+//! (`Last-Event-ID`) and is told what it missed, or to load the page anew (`event: resync`). A stream shows
+//! only what belongs to its account and ends when the session or token behind it does.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -53,9 +53,8 @@ enum Asked {
 
 /// Opens a stream.
 ///
-/// # Errors
-/// `invalid_input` for an unknown topic, `not_found` for what is not the account's, `not_allowed` for a token without
-/// the scope, `unavailable` when there are too many streams.
+/// # Errors `invalid_input` for an unknown topic, `not_found` for what is not the account's, `not_allowed`
+/// for a token without the scope, `unavailable` when there are too many streams.
 pub async fn events(
     request: HttpRequest,
     query: web::Query<LiveQuery>,

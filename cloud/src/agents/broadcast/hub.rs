@@ -1,7 +1,7 @@
 //! Who listens to what, and what they missed. No timers and no actor: moments come in.
 //!
-//! Events of workers are not kept: they only say *look again*, so a listener that comes back is simply told to look.
-//! Events of jobs are kept in a ring, because a page appends frames one by one.
+//! Events of workers are not kept: they only say *look again*, so a listener that comes back is simply told
+//! to look. Events of jobs are kept in a ring, because a page appends frames one by one.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -11,7 +11,8 @@ use pictor_actors::fanout::{Heard, Listener};
 
 use super::messages::LiveEvent;
 
-/// Names an event, so that a page can say up to where it has heard: the start of its numbering and a running number.
+/// Names an event, so that a page can say up to where it has heard: the start of its numbering and a running
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventId {
     /// When the numbering began, so that numbers of another process are not mistaken for its own.
@@ -52,8 +53,8 @@ pub struct Told {
     pub event: LiveEvent,
 }
 
-/// Live events of one topic. A listener that does not keep up hears [`LiveEvent::Resync`] and the end; it comes back
-/// with the id it heard last.
+/// Live events of one topic. A listener that does not keep up hears [`LiveEvent::Resync`] and the end; it
+/// comes back with the id it heard last.
 #[derive(Debug)]
 pub struct Subscription {
     last: EventId,

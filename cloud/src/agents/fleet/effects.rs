@@ -18,8 +18,8 @@ use crate::store::{Store, StoreError, WorkerRow};
 
 /// Messages that may wait for one worker's actor: a flood is held back at its socket.
 const NODE_MAILBOX: usize = 64;
-/// A worker whose words make its actor panic must not be able to end the process, so its budget is far above what a
-/// connection can spend (each panic costs it a reconnect).
+/// A worker whose words make its actor panic must not be able to end the process, so its budget is far above
+/// what a connection can spend (each panic costs it a reconnect).
 const NODE_BUDGET: RestartBudget = RestartBudget { restarts: 10_000, within: Millis::from_secs(60) };
 
 /// A stop was asked for.
@@ -61,7 +61,8 @@ impl Fleet {
             Ok(()) if self.writes.len() > 0 && self.is_stopping => self.write(context),
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, rows = batch.heartbeats.len(), "heartbeats were not stored; tried again");
+                let rows = batch.heartbeats.len();
+                tracing::warn!(%error, rows, "heartbeats were not stored; tried again");
                 self.writes.put_back(batch);
             }
         }

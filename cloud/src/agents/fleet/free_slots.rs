@@ -1,7 +1,7 @@
 //! Which slots are free, and how many offers are on their way to each worker. Pure.
 //!
-//! An offer counts from the moment it leaves here, not from the worker's next report: the report that is under way
-//! does not know of it yet, and a slot would be filled twice.
+//! An offer counts from the moment it leaves here, not from the worker's next report: the report that is
+//! under way does not know of it yet, and a slot would be filled twice.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -66,8 +66,8 @@ impl FreeSlots {
         self.workers.remove(&worker);
     }
 
-    /// Every slot, full ones too (they tell why a task waits, and that another worker could take it), by worker and
-    /// number.
+    /// Every slot, full ones too (they tell why a task waits, and that another worker could take it), by
+    /// worker and number.
     pub fn all(&self, now: UnixMillis) -> Vec<SlotCapacity> {
         self.workers.values().flat_map(|of_worker| of_worker.all(now)).collect()
     }

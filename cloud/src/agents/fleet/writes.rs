@@ -11,7 +11,8 @@ const BATCH: usize = 2_000;
 /// Minutes kept while the store is away: the newest values of every worker matter more than their history.
 const MINUTES_MAX: usize = 50_000;
 
-/// Gathered rows. Of heartbeats only the newest of each worker is kept, so their number is bounded by the workers.
+/// Gathered rows. Of heartbeats only the newest of each worker is kept, so their number is bounded by the
+/// workers.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     heartbeats: BTreeMap<WorkerId, HeartbeatRow>,

@@ -136,7 +136,8 @@ impl WorkerNode {
         self.activity = hello.pause.map(WorkerActivity::Paused);
     }
 
-    /// Sends to the worker. A worker that does not take what it is sent loses its connection; its leases stay.
+    /// Sends to the worker. A worker that does not take what it is sent loses its connection; its leases
+    /// stay.
     pub(super) fn say(&mut self, message: ToWorker) -> bool {
         let Some(link) = &self.link else { return false };
         match link.outbound.try_send(message) {

@@ -70,7 +70,8 @@ impl WorkerNode {
         context.spawn(forgetting.into_actor(self));
     }
 
-    /// Hands a worker's word on to its job, in order; what tells only of progress is dropped while jobs are busy.
+    /// Hands a worker's word on to its job, in order; what tells only of progress is dropped while jobs are
+    /// busy.
     pub(super) fn hand_on(&mut self, said: AttemptSaid, _context: &mut Context<Self>) {
         self.hand_on_unsaid();
         if self.unsaid.is_empty() && self.wiring.work.jobs.try_send(said.clone()).is_ok() {
@@ -80,7 +81,8 @@ impl WorkerNode {
             return;
         }
         if self.unsaid.len() >= UNSAID_MAX {
-            tracing::warn!(worker = %self.id, lease = %said.lease.lease, "jobs are too busy; a message is lost");
+            let lease = said.lease.lease;
+            tracing::warn!(worker = %self.id, %lease, "jobs are too busy; a message is lost");
             self.unsaid.pop_front();
         }
         self.unsaid.push_back(said);

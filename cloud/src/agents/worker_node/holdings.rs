@@ -1,6 +1,7 @@
 //! The leases one worker has, as the cloud knows them. Pure: moments come in.
 //!
-//! The store says which leases are live; this is the copy that a heartbeat can be compared with without asking it.
+//! The store says which leases are live; this is the copy that a heartbeat can be compared with without
+//! asking it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,8 +98,8 @@ impl Holdings {
         std::mem::take(&mut self.0).into_keys().collect()
     }
 
-    /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards the set
-    /// holds what both agree on.
+    /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards
+    /// the set holds what both agree on.
     pub fn reconcile(&mut self, named: &[LeaseRef], live: &[LeaseRow]) -> Compared {
         for row in live {
             let known = self.0.get(&row.id).and_then(|held| held.frames);

@@ -13,8 +13,8 @@ const KEPT_FOR: Millis = Millis::from_secs(15 * 60);
 const APART: Millis = Millis(4_900);
 const MINUTE: i64 = 60_000;
 
-/// Values of one minute, as `worker_minutes.readings` holds them: means of what varies, maxima of what must not run
-/// over. What was never reported is absent.
+/// Values of one minute, as `worker_minutes.readings` holds them: means of what varies, maxima of what must
+/// not run over. What was never reported is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MinuteReadings {
     /// Samples it was made of.

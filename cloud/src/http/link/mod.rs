@@ -1,8 +1,8 @@
 //! The workers' WebSocket: challenge, proof, then messages both ways.
 //!
-//! Owns the socket: sub-protocol, size of frames, time-outs, order of messages, closing with a reason. What a message
-//! means is decided by the worker's actor behind [`crate::agents::Farm`]; the worker's identity is that of the proof
-//! and never taken from a message.
+//! Owns the socket: sub-protocol, size of frames, time-outs, order of messages, closing with a reason. What a
+//! message means is decided by the worker's actor behind [`crate::agents::Farm`]; the worker's identity is
+//! that of the proof and never taken from a message.
 
 mod proof;
 mod socket;
@@ -14,6 +14,7 @@ use pictor_actors::limits::WIRE_FRAME_BYTES_MAX;
 use pictor_actors::protocol::SUBPROTOCOL;
 use pictor_cloud_api::problem::ProblemCode;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::layers::gates::Gates;
 use super::problem::{Answer, Error};
@@ -23,8 +24,8 @@ use socket::Socket;
 
 /// `GET /api/v1/link`: opens a worker's socket.
 ///
-/// # Errors
-/// `malformed` for anything but a WebSocket with our sub-protocol; `unavailable` when the cloud stops or is full.
+/// # Errors `malformed` for anything but a WebSocket with our sub-protocol; `unavailable` when the cloud
+/// stops or is full.
 pub async fn open(
     request: HttpRequest,
     body: web::Payload,
@@ -48,7 +49,7 @@ pub async fn open(
         .max_frame_size(WIRE_FRAME_BYTES_MAX)
         .aggregate_continuations()
         .max_continuation_size(WIRE_FRAME_BYTES_MAX);
-    let span = tracing::info_span!(parent: None, "link", worker = tracing::field::Empty, link = tracing::field::Empty);
+    let span = tracing::info_span!(parent: None, "link", worker = Empty, link = Empty);
     rt::spawn(Socket::new(state, gates, session, messages).run(place).instrument(span));
     Ok(response)
 }

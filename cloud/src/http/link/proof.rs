@@ -26,7 +26,7 @@ pub(super) fn challenge(now: UnixMillis) -> Result<Challenge, getrandom::Error> 
 pub(super) fn check_shape(hello: &Hello) -> Result<(), Refusal> {
     if !VERSIONS.contains(&hello.version) {
         let message = format!(
-            "this worker speaks version {} of the protocol and the cloud {VERSIONS:?}: update the older of the two",
+            "this worker speaks version {} of the protocol and the cloud {VERSIONS:?}: update the older one",
             hello.version
         );
         return Err(refusal(RefusalCode::VersionUnsupported, message, Retry::Never));
@@ -54,8 +54,8 @@ pub(super) fn check_proof(hello: &Hello, row: &WorkerRow, nonce: &str) -> Result
     if is_good {
         return Ok(());
     }
-    let message = "the signature is not that of the enrolled machine: if the worker was set up anew, import a fresh \
-                   configuration file";
+    let message = "the signature is not that of the enrolled machine: if the worker was set up anew, \
+                   import a fresh configuration file";
     Err(refusal(RefusalCode::BadSignature, message.to_owned(), Retry::Never))
 }
 

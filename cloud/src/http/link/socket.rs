@@ -175,7 +175,8 @@ impl Socket {
                 },
                 heard = self.hear() => {
                     heard_at = self.state.now().mono;
-                    if let Some(end) = self.take(worker, link, heard, &mut not_understood).await { return end }
+                    let end = self.take(worker, link, heard, &mut not_understood).await;
+                    if let Some(end) = end { return end }
                 },
                 _ = pings.tick() => if let Some(end) = self.ping(heard_at).await { return end },
                 () = shutdown.reached(Phase::Closing) => return End::Refused(stopping()),
