@@ -96,7 +96,7 @@ class MetricChart extends HTMLElement {
       height: HEIGHT,
       legend: { show: false },
       cursor: { sync: { key: "metrics" }, y: false },
-      scales: { y: { range: [0, 100] } },
+      scales: { x: { range: windowNow }, y: { range: [0, 100] } },
       axes: [{ ...axis, values: clockTicks, space: 70 }, { ...axis, size: 34, splits: () => [0, 50, 100] }],
       series: [
         {},
@@ -109,6 +109,12 @@ class MetricChart extends HTMLElement {
       ],
     };
   }
+}
+
+/** Always the whole window, so that a machine that has just come shows a short line and not a stretched one. */
+function windowNow(): [number, number] {
+  const end = (series[0]?.at(-1) as number | undefined) ?? Date.now() / 1000;
+  return [end - WINDOW_SECONDS, end];
 }
 
 function clockTicks(_: uPlot, times: number[]): string[] {
