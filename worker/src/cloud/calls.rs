@@ -50,6 +50,11 @@ pub struct BlobBody<S> {
 }
 
 impl Cloud {
+    /// Whether the cloud answers at all.
+    pub async fn reach(&self) -> Result<(), CallError> {
+        sent(self.client()?.get(self.url("/livez"))).await.map(drop)
+    }
+
     /// Hands in the public key against the one-time token.
     pub async fn enrol(&self, request: &EnrolRequest) -> Result<EnrolAnswer, CallError> {
         let response = sent(self.client()?.post(self.url(ENROL_PATH)).json(request)).await?;
