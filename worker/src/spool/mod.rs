@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use pictor_actors::ids::{JobId, TaskId};
 use pictor_actors::protocol::LeaseRef;
@@ -33,6 +34,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 pub struct Spool {
     folder: PathBuf,
     watch: fn(Step),
+    /// A scan sweeps what looks like the rest of a crash; it must not meet a frame that is being kept.
+    sweeping: Arc<RwLock<()>>,
 }
 
 /// Moments between which a crash may fall; for the tests that fall there.
@@ -101,18 +104,19 @@ impl Spool {
     /// The spool in this folder, which exists.
     #[must_use]
     pub fn at(folder: PathBuf) -> Self {
-        Self { folder, watch: |_| () }
+        Self { folder, watch: |_| (), sweeping: Arc::default() }
     }
 
     /// The same, telling `watch` of each step; for tests that die there.
     #[must_use]
     pub fn watched(folder: PathBuf, watch: fn(Step)) -> Self {
-        Self { folder, watch }
+        Self { folder, watch, sweeping: Arc::default() }
     }
 
     /// Takes the frame's file at `source` in and describes it. After an error there is no entry; the source may or may
     /// not be there.
     pub fn keep(&self, source: &Path, facts: &FrameFacts, now: UnixMillis) -> Result<Manifest, SpoolError> {
+        let _keeping = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
         (self.watch)(Step::Begun);
         let (hash, size) = synced_and_hashed(source)?;
         (self.watch)(Step::Hashed);

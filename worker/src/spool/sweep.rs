@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::UNIX_EPOCH;
 
 use pictor_actors::units::{Millis, UnixMillis};
@@ -24,6 +25,7 @@ const UNWANTED: &str = "unwanted";
 impl Spool {
     /// Every whole entry, oldest first. Half ones are swept away, damaged ones set aside.
     pub fn scan(&self) -> io::Result<Vec<Manifest>> {
+        let _alone = self.sweeping.write().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for path in files_in(&self.folder)? {
             match path.extension().and_then(|ending| ending.to_str()) {

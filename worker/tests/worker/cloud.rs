@@ -126,7 +126,12 @@ async fn link(
     if cloud.seen.lock().unwrap().is_away {
         return Ok(HttpResponse::ServiceUnavailable().finish());
     }
-    let (response, mut session, mut stream) = actix_ws::handle(&request, body)?;
+    let (mut response, mut session, mut stream) = actix_ws::handle(&request, body)?;
+    let (name, value) = (
+        actix_web::http::header::SEC_WEBSOCKET_PROTOCOL,
+        actix_web::http::header::HeaderValue::from_static(pictor_actors::protocol::SUBPROTOCOL),
+    );
+    response.headers_mut().insert(name, value);
     let (say, mut said) = mpsc::channel::<Option<ToWorker>>(64);
     actix_web::rt::spawn(async move {
         let challenge = Challenge { nonce: "bm9uY2U=".into(), versions: vec![1], cloud_time: UnixMillis(0) };

@@ -52,7 +52,11 @@ impl Worker {
         self.running.await.unwrap()
     }
 
+    /// Whole entries in the spool; looks only, as the worker is at work in it.
     pub fn spooled(&self) -> usize {
-        pictor_worker::spool::Spool::at(self.data.spool()).scan().unwrap().len()
+        let names = std::fs::read_dir(self.data.spool()).unwrap();
+        names
+            .filter(|name| name.as_ref().unwrap().path().extension().is_some_and(|end| end == "json"))
+            .count()
     }
 }
