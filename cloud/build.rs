@@ -1,6 +1,7 @@
-//! Makes sure that `templates/web/dist` (scripts, styles, icons of the pages) is there and current before it is
-//! embedded. It only compares a hash of the inputs with the one in `dist/manifest.json`; where they differ it runs the
-//! npm build. `PICTOR_WEB=skip` takes whatever is there, or a stub: for quick checks of the rest of the crate.
+//! Makes sure that `templates/web/dist` (scripts, styles, icons of the pages) is there and current before it
+//! is embedded. It only compares a hash of the inputs with the one in `dist/manifest.json`; where they differ
+//! it runs the npm build. `PICTOR_WEB=skip` takes whatever is there, or a stub: for quick checks of the rest
+//! of the crate.
 
 use std::fs;
 use std::io;
@@ -67,14 +68,16 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").to_owned();
+            let last =
+                said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").to_owned();
             Err(format!("`npm {}` failed: {last}", arguments.join(" ")))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(
-            "npm is needed to build the pages' scripts and styles: install node 20 with npm, or set PICTOR_WEB=skip \
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err("npm is needed to build the pages' scripts and styles: install node 20 with npm, or set \
+            PICTOR_WEB=skip \
              to build without them"
-                .to_owned(),
-        ),
+                .to_owned())
+        }
         Err(error) => Err(format!("npm could not be started: {error}")),
     }
 }
@@ -84,7 +87,8 @@ fn write_stub(manifest: &Path) -> io::Result<()> {
     fs::write(manifest, STUB)
 }
 
-/// FNV-1a over names and contents, ascending by name: enough to see a change, and the same few lines in `build.mjs`.
+/// FNV-1a over names and contents, ascending by name: enough to see a change, and the same few lines in
+/// `build.mjs`.
 fn input_hash(web: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     for name in INPUTS {

@@ -29,7 +29,8 @@ pub fn run(root: &Path) -> Result<()> {
     deny(root)
 }
 
-/// Licences, bans and sources always; advisories from the snapshot beside the checkout, else from the network.
+/// Licences, bans and sources always; advisories from the snapshot beside the checkout, else from the
+/// network.
 fn deny(root: &Path) -> Result<()> {
     shell::say("licences, bans, sources");
     // Offline from here on; the graph names crates of systems that are not built here.

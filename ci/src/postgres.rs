@@ -31,7 +31,8 @@ impl Postgres {
             &["-D", &server.cluster(), "-U", "pictor", "-A", "trust", "-E", "UTF8", "--no-sync"],
         )?;
         let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300"
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c \
+            max_connections=300"
         );
         let log = server.folder.join("log").to_string_lossy().into_owned();
         server.run("pg_ctl", &["-D", &server.cluster(), "-w", "-l", &log, "-o", &options, "start"])?;

@@ -1,4 +1,5 @@
-//! Installs what the tests and the demo need, and says so. On a system without `apt-get` it says what to install.
+//! Installs what the tests and the demo need, and says so. On a system without `apt-get` it says what to
+//! install.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// What is needed: a file or program that shows it is there, the Debian package that brings it, what it is for.
+/// What is needed: a file or program that shows it is there, the Debian package that brings it, what it is
+/// for.
 const DEBIAN: &[(&str, &str, &str)] = &[
     ("blender", "blender", "renders in tests and in the demo"),
     ("chromium", "chromium", "browser tests"),

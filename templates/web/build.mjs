@@ -1,6 +1,6 @@
-// Bundles the pages' scripts, styles and icons into dist/, with hashed names, compressed copies, licence texts and a
-// manifest. The manifest carries a hash of every input, so that cloud/build.rs can see without node whether dist/ is
-// current: `inputHash` here and `input_hash` there must stay the same function.
+// Bundles the pages' scripts, styles and icons into dist/, with hashed names, compressed copies, licence
+// texts and a manifest. The manifest carries a hash of every input, so that cloud/build.rs can see without
+// node whether dist/ is current: `inputHash` here and `input_hash` there must stay the same function.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -11,7 +11,14 @@ const root = import.meta.dirname;
 const dist = join(root, "dist");
 const INPUTS = ["build.mjs", "icons.txt", "package-lock.json", "package.json", "src"];
 const ENTRIES = ["src/app.ts", "src/submit.ts", "src/worker.ts", "src/app.css"];
-const BUNDLED = ["htmx.org", "@github/relative-time-element", "uplot", "open-props", "lucide-static", "@fontsource-variable/inter"];
+const BUNDLED = [
+  "htmx.org",
+  "@github/relative-time-element",
+  "uplot",
+  "open-props",
+  "lucide-static",
+  "@fontsource-variable/inter",
+];
 
 async function filesUnder(path) {
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
@@ -19,7 +26,9 @@ async function filesUnder(path) {
 }
 
 async function inputHash() {
-  const named = await Promise.all(INPUTS.map(async (name) => (name === "src" ? filesUnder(join(root, name)) : [join(root, name)])));
+  const named = await Promise.all(
+    INPUTS.map(async (name) => (name === "src" ? filesUnder(join(root, name)) : [join(root, name)])),
+  );
   const files = named.flat().map((path) => [relative(root, path).split(sep).join("/"), path]);
   files.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   let hash = 0xcbf29ce484222325n;
@@ -94,7 +103,8 @@ async function bundle() {
   for (const [path, output] of Object.entries(result.metafile.outputs)) {
     if (!output.entryPoint) continue;
     files[basename(output.entryPoint).replace(/\.ts$/, ".js")] = basename(path);
-    if (output.cssBundle) files[basename(output.entryPoint).replace(/\.ts$/, ".css")] = basename(output.cssBundle);
+    if (output.cssBundle)
+      files[basename(output.entryPoint).replace(/\.ts$/, ".css")] = basename(output.cssBundle);
   }
   return files;
 }
@@ -121,5 +131,8 @@ for (const path of (await filesUnder(dist)).filter((path) => !path.endsWith(".wo
   sizes.push(`${basename(path)} ${bytes.length} / br ${br.length}`);
 }
 // Last, so that a build cut short leaves no manifest and is seen as not current.
-await writeFile(join(dist, "manifest.json"), `${JSON.stringify({ input, files, icons: sprite.names }, null, 2)}\n`);
+await writeFile(
+  join(dist, "manifest.json"),
+  `${JSON.stringify({ input, files, icons: sprite.names }, null, 2)}\n`,
+);
 console.log(sizes.sort().join("\n"));

@@ -57,8 +57,8 @@ pub struct Outcome {
     pub barred: Option<Refusal>,
 }
 
-/// Runs a worker until `shutdown` begins and everything has ended. The caller holds the instance lock, and is on a
-/// thread with a `LocalSet`.
+/// Runs a worker until `shutdown` begins and everything has ended. The caller holds the instance lock, and is
+/// on a thread with a `LocalSet`.
 pub async fn run(parts: Parts, shutdown: Shutdown, _lock: &InstanceLock) -> io::Result<Outcome> {
     let ended = platform::end_orphans(parts.data.root());
     if ended > 0 {

@@ -1,7 +1,8 @@
 //! Writes that are whole after a crash: temporary file, sync, rename, sync of the folder.
 //!
-//! A name either has its old bytes or its new ones, never a part. Temporary names end in [`TEMPORARY`], so whoever owns
-//! a folder can sweep what a crash left. Blocking: call it from a blocking thread, or for a few bytes at start.
+//! A name either has its old bytes or its new ones, never a part. Temporary names end in [`TEMPORARY`], so
+//! whoever owns a folder can sweep what a crash left. Blocking: call it from a blocking thread, or for a few
+//! bytes at start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! The worker of a Pictor farm: one process for all GPUs of a machine.
 //!
-//! What is decided stands in `pictor-worker-domain`; here it is done. [`boot`] puts the parts together, [`agents`] are
-//! the actors, [`engines`] render, [`spool`] keeps finished frames, [`inputs`] keeps what they are made of.
+//! What is decided stands in `pictor-worker-domain`; here it is done. [`boot`] puts the parts together,
+//! [`agents`] are the actors, [`engines`] render, [`spool`] keeps finished frames, [`inputs`] keeps what they
+//! are made of.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod agents;

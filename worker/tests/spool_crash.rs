@@ -1,4 +1,5 @@
-//! Kills a real process at each step of keeping and removing a frame, and looks at what it left: no entry or a whole one.
+//! Kills a real process at each step of keeping and removing a frame, and looks at what it left: no entry or
+//! a whole one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::os::unix::process::ExitStatusExt;
@@ -42,7 +43,8 @@ fn child() {
     std::fs::write(&source, PIXELS).unwrap();
     if std::env::var(FULL).is_ok() {
         use nix::sys::resource::{Resource, setrlimit};
-        // Past the limit the system sends a signal; a full disk does not, so the error is what we want to see.
+        // Past the limit the system sends a signal; a full disk does not, so the error is what we want to
+        // see.
         #[allow(unsafe_code)]
         unsafe {
             nix::sys::signal::signal(nix::sys::signal::Signal::SIGXFSZ, nix::sys::signal::SigHandler::SigIgn)

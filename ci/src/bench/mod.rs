@@ -16,7 +16,8 @@ pub struct BenchArguments {
 
 #[derive(clap::Subcommand)]
 enum Bench {
-    /// The same scenes by bare Blender (one process; one process a frame) and through the farm with one worker
+    /// The same scenes by bare Blender (one process; one process a frame) and through the farm with one
+    /// worker
     Overhead(overhead::OverheadArguments),
     /// Memory and processor time of a worker and a cloud that have nothing to do
     Idle(idle::IdleArguments),

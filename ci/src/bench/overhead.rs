@@ -147,8 +147,8 @@ fn through_the_farm(farm: &Farm, scene: &Path, frames: u32, out: &Path) -> Resul
     Ok(Through { wall, gaps_ms, first_start_ms })
 }
 
-/// Gaps between frames, and the wait for the first one, from the worker's own log: it notes with the time of day
-/// when each frame of a job began and ended.
+/// Gaps between frames, and the wait for the first one, from the worker's own log: it notes with the time of
+/// day when each frame of a job began and ended.
 fn gaps(farm: &Farm, job: &str, frames: u32) -> Result<(Vec<f64>, f64)> {
     let spans = farm.frame_spans(job)?;
     if spans.len() != frames as usize {
@@ -181,7 +181,8 @@ fn same_pixels(bare: &Path, farm: &Path, frames: u32) -> Result<()> {
 
 fn print(rows: &[Times]) {
     println!(
-        "\nscene     frames      -a   1/frame     farm   farm/-a   farm/1-per-frame   gap p50   gap p99   first frame after"
+        "\nscene     frames      -a   1/frame     farm   farm/-a   farm/1-per-frame   gap p50   gap p99   \
+        first frame after"
     );
     for row in rows {
         let at = |part: f64| -> f64 {

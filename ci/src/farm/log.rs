@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Farm;
 
 impl Farm {
-    /// Begin and end of each frame of a job, in the order of their begin, milliseconds since 1970. Taken from the
-    /// worker's log (JSON lines), because only the worker knows it to the millisecond.
+    /// Begin and end of each frame of a job, in the order of their begin, milliseconds since 1970. Taken from
+    /// the worker's log (JSON lines), because only the worker knows it to the millisecond.
     pub fn frame_spans(&self, job: &str) -> Result<Vec<(f64, f64)>> {
         let mut spans: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
         for (frame, what, at) in self.frame_events(job)? {

@@ -51,7 +51,8 @@ def still_life(frames):
     give(bpy.context.object, material("ground", (0.10, 0.11, 0.14), roughness=0.25))
     bpy.ops.object.empty_add(location=(0.0, 0.0, 0.8))
     middle = bpy.context.object
-    colours = [(0.95, 0.35, 0.12), (0.15, 0.45, 0.95), (0.10, 0.75, 0.45), (0.95, 0.80, 0.20), (0.70, 0.25, 0.85)]
+    colours = [(0.95, 0.35, 0.12), (0.15, 0.45, 0.95), (0.10, 0.75, 0.45), (0.95, 0.80, 0.20)]
+    colours.append((0.70, 0.25, 0.85))
     for number, colour in enumerate(colours):
         angle = math.tau * number / len(colours)
         place = (2.2 * math.cos(angle), 2.2 * math.sin(angle), 0.6)

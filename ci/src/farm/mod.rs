@@ -1,6 +1,6 @@
-//! A small farm of real programs on this machine, for the demo, the benchmarks and the end-to-end tests: a cloud with
-//! a folder of its own on a free loopback port, and workers enrolled with configuration files. Dropping it stops what
-//! it started.
+//! A small farm of real programs on this machine, for the demo, the benchmarks and the end-to-end tests: a
+//! cloud with a folder of its own on a free loopback port, and workers enrolled with configuration files.
+//! Dropping it stops what it started.
 
 mod job;
 mod log;
@@ -236,7 +236,8 @@ fn start_cloud(
     }
 }
 
-/// The first address that the cloud prints; the rest of its output is read on and dropped so that it never blocks.
+/// The first address that the cloud prints; the rest of its output is read on and dropped so that it never
+/// blocks.
 fn address_said(cloud: &mut Child) -> Result<String> {
     let output = cloud.stdout.take().context("the cloud's output is a pipe")?;
     let (tell, told) = sync_channel(1);

@@ -1,4 +1,5 @@
-//! Purity: the domain crates' manifests name no runtime, and their code reads no clock and makes no random number.
+//! Purity: the domain crates' manifests name no runtime, and their code reads no clock and makes no random
+//! number.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What every end-to-end test needs: a farm that is quick to notice things, scenes made by Blender, decoded frames.
+//! What every end-to-end test needs: a farm that is quick to notice things, scenes made by Blender, decoded
+//! frames.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

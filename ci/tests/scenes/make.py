@@ -39,9 +39,9 @@ def camera(scene):
 def texture(head, path, make):
     if make:
         picture = bpy.data.images.new("checks", 32, 32)
-        picture.pixels = [
-            value for y in range(32) for x in range(32) for value in ((1.0, 0.1, 0.1, 1.0) if (x // 8 + y // 8) % 2 else (0.1, 0.1, 1.0, 1.0))
-        ]
+        red, blue = (1.0, 0.1, 0.1, 1.0), (0.1, 0.1, 1.0, 1.0)
+        squares = [red if (x // 8 + y // 8) % 2 else blue for y in range(32) for x in range(32)]
+        picture.pixels = [value for square in squares for value in square]
         picture.filepath_raw = path
         picture.file_format = "PNG"
         os.makedirs(os.path.dirname(path), exist_ok=True)

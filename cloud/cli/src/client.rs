@@ -76,7 +76,8 @@ impl Client {
         read(self.send_again(|| self.request(Method::GET, path)).await?).await
     }
 
-    /// Sends a command or makes something; an idempotency key makes the repetition after a lost answer harmless.
+    /// Sends a command or makes something; an idempotency key makes the repetition after a lost answer
+    /// harmless.
     pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
         let key = pictor_actors::ids::TokenId::generate().to_string();
         let request = || self.request(Method::POST, path).header("Idempotency-Key", &key).json(body);
@@ -114,8 +115,8 @@ impl Client {
         Ok(entries)
     }
 
-    /// Sends a repeatable request; repeats it while the cloud cannot be reached or asks to wait, a bounded number of
-    /// times. The answer's status is good.
+    /// Sends a repeatable request; repeats it while the cloud cannot be reached or asks to wait, a bounded
+    /// number of times. The answer's status is good.
     pub async fn send_again(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         let mut wait = Duration::from_millis(200);
         let mut tried = 1;

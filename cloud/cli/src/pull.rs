@@ -1,4 +1,5 @@
-//! Downloading frames: each into a temporary name, checked, then renamed, so that a folder never holds half a frame.
+//! Downloading frames: each into a temporary name, checked, then renamed, so that a folder never holds half a
+//! frame.
 
 use std::path::{Path, PathBuf};
 

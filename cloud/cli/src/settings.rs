@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use etcetera::base_strategy::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Failure, Kind};
@@ -20,9 +21,9 @@ pub fn path() -> Result<PathBuf, Failure> {
     if let Some(path) = std::env::var_os("PICTOR_CONFIG") {
         return Ok(path.into());
     }
-    let folders = directories::ProjectDirs::from("", "", "pictor")
-        .ok_or_else(|| Failure::new(Kind::Usage, "no home folder: set PICTOR_URL and PICTOR_TOKEN"))?;
-    Ok(folders.config_dir().join("client.toml"))
+    let places = etcetera::base_strategy::choose_native_strategy()
+        .map_err(|_| Failure::new(Kind::Usage, "no home folder: set PICTOR_URL and PICTOR_TOKEN"))?;
+    Ok(places.config_dir().join("pictor").join("client.toml"))
 }
 
 /// Reads them; none yet is not an error.

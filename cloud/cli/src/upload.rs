@@ -1,4 +1,5 @@
-//! Sending a file in parts: hashed first (a file the cloud has is not sent again), resumed where it broke off.
+//! Sending a file in parts: hashed first (a file the cloud has is not sent again), resumed where it broke
+//! off.
 
 use std::io::Read;
 use std::path::Path;

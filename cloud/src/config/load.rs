@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
 use super::{BlobsConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig};
+use etcetera::base_strategy::BaseStrategy;
 
 /// What the command line says; it wins over everything.
 #[derive(Debug, Clone, Default)]
@@ -121,9 +122,9 @@ fn data_folder(flags: &Flags, environment: &[(String, String)]) -> Result<PathBu
     let named = environment.iter().find(|(name, _)| name == "PICTOR__DATA").map(|(_, folder)| folder.into());
     let folder = match flags.data.clone().or(named) {
         Some(folder) => folder,
-        None => directories::ProjectDirs::from("", "", "pictor-cloud")
-            .map(|folders| folders.data_dir().to_path_buf())
-            .ok_or("no home folder: say --data FOLDER")?,
+        None => etcetera::base_strategy::choose_native_strategy()
+            .map(|places| places.data_dir().join("pictor-cloud"))
+            .map_err(|_| "no home folder: say --data FOLDER")?,
     };
     std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))
 }

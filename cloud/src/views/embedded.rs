@@ -1,5 +1,5 @@
-//! Templates and built assets that the binary carries; in debug builds read from the working tree, so that a template
-//! can be changed without compiling.
+//! Templates and built assets that the binary carries; in debug builds read from the working tree, so that a
+//! template can be changed without compiling.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,8 @@ impl Manifest {
         serde_json::from_slice(&file.data).map_err(|e| broken(e.to_string()))
     }
 
-    /// Address of an asset by its plain name (`app.js`); a stub build has none and gets an address that answers 404.
+    /// Address of an asset by its plain name (`app.js`); a stub build has none and gets an address that
+    /// answers 404.
     #[must_use]
     pub fn address(&self, name: &str) -> String {
         format!("/assets/{}", self.files.get(name).map_or(name, String::as_str))

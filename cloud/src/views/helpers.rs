@@ -44,25 +44,22 @@ pub(super) fn register(engine: &mut Handlebars<'static>, manifest: &Manifest) {
 /// The moment in words, made relative ("12 s ago") and kept so by a script where there is one.
 fn time(rfc3339: &str) -> String {
     let (machine, words) = (html_escape(rfc3339), html_escape(&format::moment(rfc3339)));
-    format!(
-        r#"<relative-time datetime="{machine}" threshold="P30D" format-style="narrow" lang="en">{words}</relative-time>"#
-    )
+    let shown = r#"threshold="P30D" format-style="narrow" lang="en""#;
+    format!(r#"<relative-time datetime="{machine}" {shown}>{words}</relative-time>"#)
 }
 
 /// How long it has lasted ("3 h 12 min"), kept so by a script where there is one.
 fn since(rfc3339: &str) -> String {
     let (machine, words) = (html_escape(rfc3339), html_escape(&format::moment(rfc3339)));
-    format!(
-        r#"<relative-time datetime="{machine}" format="duration" precision="minute" format-style="narrow" lang="en">since {words}</relative-time>"#
-    )
+    let shown = r#"format="duration" precision="minute" format-style="narrow" lang="en""#;
+    format!(r#"<relative-time datetime="{machine}" {shown}>since {words}</relative-time>"#)
 }
 
 /// Short on the page, whole for the clipboard and for whoever reads with a screen reader.
 fn short_id(id: &str) -> String {
     let (short, whole) = (html_escape(&format::short_id(id)), html_escape(id));
-    format!(
-        r#"<span class="id"><code title="{whole}">{short}</code><copy-button value="{whole}" hx-morph-skip></copy-button></span>"#
-    )
+    let button = format!(r#"<copy-button value="{whole}" hx-morph-skip></copy-button>"#);
+    format!(r#"<span class="id"><code title="{whole}">{short}</code>{button}</span>"#)
 }
 
 /// A bar; one without a value where the part done is not known.

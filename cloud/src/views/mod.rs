@@ -1,8 +1,8 @@
 //! Pages as text: the only place with handlebars.
 //!
-//! One view model per template, flat and ready to print: templates decide how things look, never what they mean.
-//! Handlebars runs in strict mode, so a template that names what its model lacks is an error in a test, not an empty
-//! place on a page. Everything is escaped unless a helper of this folder made the markup itself.
+//! One view model per template, flat and ready to print: templates decide how things look, never what they
+//! mean. Handlebars runs in strict mode, so a template that names what its model lacks is an error in a test,
+//! not an empty place on a page. Everything is escaped unless a helper of this folder made the markup itself.
 //!
 //! No clock, no store, no request: models are made by `http::pages` from rows and live state.
 

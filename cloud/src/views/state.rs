@@ -1,4 +1,5 @@
-//! The state line: one word, its cause, and a shape and colour that go with it. State is never told by colour alone.
+//! The state line: one word, its cause, and a shape and colour that go with it. State is never told by colour
+//! alone.
 
 use serde::Serialize;
 

@@ -46,7 +46,8 @@ pub fn gpu_worker(name: &str, text: &str) -> Worker {
         online_since: Some(EARLIER.into()),
         machine: Some(json!({
             "hostname": text, "os": "Debian GNU/Linux 12", "arch": "x86_64", "cpu_model": "AMD Ryzen 9 7950X",
-            "cpu_count": 32, "ram_bytes": 64 * gib, "nvidia_driver": "570.86", "gpus": [gpu(GPU_0), gpu(GPU_1)],
+            "cpu_count": 32, "ram_bytes": 64 * gib,
+            "nvidia_driver": "570.86", "gpus": [gpu(GPU_0), gpu(GPU_1)],
             "software": [{"name": "Blender", "version": "4.5.3", "path": "/opt/blender/blender",
                 "engines": ["cycles", "eevee"]}],
         })),
@@ -82,7 +83,8 @@ pub fn cpu_worker(name: &str) -> Worker {
         last_heartbeat_at: Some(EARLIER.into()),
         machine: Some(json!({
             "hostname": "attic", "os": "Debian GNU/Linux 12", "arch": "x86_64", "cpu_model": "Intel Core i5",
-            "cpu_count": 1, "ram_bytes": 8 * gib, "no_gpu_because": "no NVIDIA driver library on this machine",
+            "cpu_count": 1, "ram_bytes": 8 * gib,
+            "no_gpu_because": "no NVIDIA driver library on this machine",
         })),
         sample: Some(json!({"at": 1_795_413_720_000_i64, "cpu_percent": 3.0})),
         slots: vec![WorkerSlot { phase: None, ..slot(0, None) }],

@@ -1,5 +1,5 @@
-// The one stream of a page: what it says is swapped in by htmx; this part keeps the mark truthful and brings the page
-// up to date after events were lost.
+// The one stream of a page: what it says is swapped in by htmx; this part keeps the mark truthful and brings
+// the page up to date after events were lost.
 
 type State = "wait" | "live" | "lost";
 const WORDS: Record<State, string> = { wait: "connecting", live: "live", lost: "reconnecting…" };
@@ -27,7 +27,12 @@ async function reload(): Promise<void> {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.redirected) return void location.reload();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#main");
-    const swap = { sourceElement: document.body, target: "#main", swap: "outerMorph", text: fresh?.outerHTML ?? "" };
+    const swap = {
+      sourceElement: document.body,
+      target: "#main",
+      swap: "outerMorph",
+      text: fresh?.outerHTML ?? "",
+    };
     if (fresh) await (window as unknown as { htmx: { swap(ctx: object): Promise<void> } }).htmx.swap(swap);
   } catch {
     mark("lost");

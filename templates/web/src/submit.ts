@@ -1,5 +1,5 @@
-// The submit page: a file goes up in parts, which can be paused and go on after a broken line; then the settings page
-// shows what the cloud read from it. Also marks which settings differ from the file.
+// The submit page: a file goes up in parts, which can be paused and go on after a broken line; then the
+// settings page shows what the cloud read from it. Also marks which settings differ from the file.
 import { define, find } from "./dom";
 
 interface Upload {
@@ -62,13 +62,18 @@ class FileDrop extends HTMLElement {
     this.piece(".sending__name").textContent = file.name;
     this.stopper = new AbortController();
     this.send(file).catch((error: unknown) => {
-      if (!this.stopper.signal.aborted) this.fail(error instanceof Error ? error.message : "The upload failed.");
+      if (!this.stopper.signal.aborted)
+        this.fail(error instanceof Error ? error.message : "The upload failed.");
     });
   }
 
   private async send(file: File): Promise<void> {
     this.say("Preparing…");
-    let upload = await this.call<Upload>("POST", "/api/v1/uploads", JSON.stringify({ file_name: file.name, size: file.size }));
+    let upload = await this.call<Upload>(
+      "POST",
+      "/api/v1/uploads",
+      JSON.stringify({ file_name: file.name, size: file.size }),
+    );
     const stored = new Set(upload.parts_stored);
     let sent = [...stored].length * upload.part_size;
     const began = performance.now();
@@ -79,7 +84,11 @@ class FileDrop extends HTMLElement {
       const part = file.slice(number * upload.part_size, (number + 1) * upload.part_size);
       await this.call("PUT", `/api/v1/uploads/${upload.id}/parts/${number}`, part);
       sent += part.size;
-      this.progress(Math.min(sent, file.size), file.size, (sent - sentBefore) / ((performance.now() - began) / 1000));
+      this.progress(
+        Math.min(sent, file.size),
+        file.size,
+        (sent - sentBefore) / ((performance.now() - began) / 1000),
+      );
     }
     this.say("Reading the scene…");
     while (!upload.blake3) {
@@ -104,7 +113,11 @@ class FileDrop extends HTMLElement {
 
   private async once<T>(method: string, path: string, body: BodyInit): Promise<T> {
     const type = typeof body === "string" ? "application/json" : "application/octet-stream";
-    const headers = { "Content-Type": type, "X-CSRF-Token": this.dataset.token ?? "", Accept: "application/json" };
+    const headers = {
+      "Content-Type": type,
+      "X-CSRF-Token": this.dataset.token ?? "",
+      Accept: "application/json",
+    };
     const answer = await fetch(path, { method, body, headers, signal: this.stopper.signal });
     if (answer.ok) return (await answer.json()) as T;
     const problem = (await answer.json().catch(() => ({}))) as Problem;
@@ -161,7 +174,7 @@ function bytes(count: number): string {
   return `${unit ? value.toPrecision(3) : Math.round(value)} ${units[unit] ?? ""}`;
 }
 
-/** `<origin-mark for="ID" data-file="…">`: "from file", or "overridden" once the field says something else. */
+/** `<origin-mark for="ID" data-file="…">`: "from file", or "overridden" once the field differs from it. */
 class OriginMark extends HTMLElement {
   connectedCallback(): void {
     const field = document.getElementById(this.getAttribute("for") ?? "");

@@ -1,4 +1,5 @@
-// Live charts of the worker's page. The server prints the last 15 minutes as columns; each swap brings the newest row.
+// Live charts of the worker's page. The server prints the last 15 minutes as columns; each swap brings the
+// newest row.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { define } from "./dom";
@@ -90,14 +91,21 @@ class MetricChart extends HTMLElement {
 
   private options(): uPlot.Options {
     const colour = (name: string): string => probe(this, name);
-    const axis = { stroke: colour("--text-faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--text-faint"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
     return {
       width: Math.max(this.clientWidth, 120),
       height: HEIGHT,
       legend: { show: false },
       cursor: { sync: { key: "metrics" }, y: false },
       scales: { x: { range: windowNow }, y: { range: [0, 100] } },
-      axes: [{ ...axis, values: clockTicks, space: 70 }, { ...axis, size: 34, splits: () => [0, 50, 100] }],
+      axes: [
+        { ...axis, values: clockTicks, space: 70 },
+        { ...axis, size: 34, splits: () => [0, 50, 100] },
+      ],
       series: [
         {},
         ...this.lines.map((line) => ({
@@ -111,17 +119,19 @@ class MetricChart extends HTMLElement {
   }
 }
 
-/** Always the whole window, so that a machine that has just come shows a short line and not a stretched one. */
+/** Always the whole window: a machine that has just come shows a short line and not a stretched one. */
 function windowNow(): [number, number] {
   const end = (series[0]?.at(-1) as number | undefined) ?? Date.now() / 1000;
   return [end - WINDOW_SECONDS, end];
 }
 
 function clockTicks(_: uPlot, times: number[]): string[] {
-  return times.map((time) => new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  return times.map((time) =>
+    new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
+  );
 }
 
-/** The colour a custom property stands for here and now: `light-dark()` is only resolved on a real property. */
+/** The colour that a property stands for now: `light-dark()` is only resolved on a real property. */
 function probe(host: Element, name: string): string {
   const element = document.createElement("span");
   element.className = `colour-probe${name}`;

@@ -1,5 +1,5 @@
-// What the browser tests share: one Chromium, pages in both themes and widths, and the checks that every page must
-// pass (axe, Content-Security-Policy, console, sideways scroll).
+// What the browser tests share: one Chromium, pages in both themes and widths, and the checks that every page
+// must pass (axe, Content-Security-Policy, console, sideways scroll).
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -27,7 +27,7 @@ export async function context(browser, { width, theme, script = true, state }) {
   });
 }
 
-/** Collects what went wrong on a page: console errors, page errors, policy violations, requests to other hosts. */
+/** Collects what went wrong: console errors, page errors, policy violations, requests to other hosts. */
 export function watch(page, origin) {
   const wrong = [];
   page.on("console", (message) => {
@@ -48,7 +48,9 @@ export async function axe(page) {
   const source = await readFile(axePath, "utf8");
   const session = await page.context().newCDPSession(page);
   const { frameTree } = await session.send("Page.getFrameTree");
-  const { executionContextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
+  const { executionContextId } = await session.send("Page.createIsolatedWorld", {
+    frameId: frameTree.frame.id,
+  });
   const run = async (expression, awaitPromise) => {
     const { result, exceptionDetails } = await session.send("Runtime.evaluate", {
       expression,
@@ -61,8 +63,11 @@ export async function axe(page) {
   };
   await run(`${source};0`, false);
   const violations = await run(
-    `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map((v) =>
-      v.id + ": " + v.help + " " + v.nodes.slice(0, 4).map((n) => n.target.join(" ") + " [" + (n.any[0]?.message ?? "") + "]").join("; ")))`,
+    `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map((v) => {
+      const nodes = v.nodes.slice(0, 4);
+      const places = nodes.map((n) => n.target.join(" ") + " [" + (n.any[0]?.message ?? "") + "]");
+      return v.id + ": " + v.help + " " + places.join("; ");
+    }))`,
     true,
   );
   await session.detach();

@@ -8,9 +8,9 @@
 // PICTOR_CHROMIUM  the browser; /usr/bin/chromium unless said.
 // FOLDER           where screenshots go; none are written without it.
 //
-// It signs in, makes a worker by keyboard, walks over every page that it finds (workers, jobs and frames there are),
-// and fails (exit 1) on an accessibility violation, a policy violation, a console error, a request to another host or
-// a page that scrolls sideways; then it does the same set-up without scripts.
+// It signs in, makes a worker by keyboard, walks over every page that it finds (workers, jobs and frames
+// there are), and fails (exit 1) on an accessibility violation, a policy violation, a console error, a
+// request to another host or a page that scrolls sideways; then it does the same set-up without scripts.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { THEMES, WIDTHS, axe, context, launch, sideways, watch } from "./browser.mjs";
@@ -49,7 +49,8 @@ async function workerByKeyboard(page) {
   await page.focus("#download");
   const download = page.waitForEvent("download");
   await page.keyboard.press("Enter");
-  if ((await download).suggestedFilename() !== `${name}.pictor`) fail("the configuration file has another name");
+  if ((await download).suggestedFilename() !== `${name}.pictor`)
+    fail("the configuration file has another name");
   return page.url();
 }
 
@@ -111,8 +112,11 @@ await tab.click("#download");
 await saved;
 await tab.goto(`${base}/workers`);
 await tab.click("button[value=dark]");
-if ((await tab.getAttribute("html", "data-theme")) !== "dark") fail("without scripts: the theme did not change");
+if ((await tab.getAttribute("html", "data-theme")) !== "dark")
+  fail("without scripts: the theme did not change");
 await plain.close();
 await browser.close();
-console.log(failures.length ? `${failures.length} failures` : `${paths.length + 1} pages, both themes and widths: fine`);
+console.log(
+  failures.length ? `${failures.length} failures` : `${paths.length + 1} pages, both themes and widths: fine`,
+);
 process.exit(failures.length ? 1 : 0);

@@ -6,8 +6,8 @@
 //! - [`presence`]: whether the machine takes work now, and why not.
 //! - [`progress`]: what an engine says, taken apart, bounded and named.
 //!
-//! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers come in
-//! with the event that needs one.
+//! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers
+//! come in with the event that needs one.
 #![warn(clippy::wildcard_enum_match_arm)] // a new state or event must be decided everywhere
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -17,7 +17,8 @@ pub mod progress;
 pub mod session;
 pub mod slot;
 
-/// An event that has no meaning in the state it met; the shell logs it and goes on. Late and doubled messages end here.
+/// An event that has no meaning in the state it met; the shell logs it and goes on. Late and doubled messages
+/// end here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event} means nothing to {machine} while {state}")]
 pub struct Refused {

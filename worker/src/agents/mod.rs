@@ -8,8 +8,9 @@
 //!                               +----> Uploader <---------------+
 //! ```
 //!
-//! The coordinator owns the connection's state and every word to the cloud; runners own leases in hand; the uploader
-//! owns finished frames. All live on one thread; whatever blocks is done elsewhere and comes back as a message.
+//! The coordinator owns the connection's state and every word to the cloud; runners own leases in hand; the
+//! uploader owns finished frames. All live on one thread; whatever blocks is done elsewhere and comes back as
+//! a message.
 
 pub mod coordinator;
 pub mod link;
@@ -35,7 +36,8 @@ use crate::inputs::Inputs;
 use crate::machine::{FoundSoftware, Machine};
 use crate::spool::Spool;
 
-/// Messages that may wait for one actor: a slot says a few things a second, so this is minutes of a blocked actor.
+/// Messages that may wait for one actor: a slot says a few things a second, so this is minutes of a blocked
+/// actor.
 const MAILBOX: usize = 1_024;
 /// Handlers take milliseconds; one that takes this long never ends.
 const STUCK_AFTER: Millis = Millis::from_secs(30);
@@ -151,8 +153,8 @@ fn factory<A>(
     move || std::future::ready(Ok(make(Arc::clone(&place))))
 }
 
-/// Tells an actor something. A mailbox that is full, or an actor that is being rebuilt, loses it: whoever is rebuilt
-/// asks the others how they stand, so this costs a wait and no work.
+/// Tells an actor something. A mailbox that is full, or an actor that is being rebuilt, loses it: whoever is
+/// rebuilt asks the others how they stand, so this costs a wait and no work.
 fn tell<A, M>(door: &Door<A>, message: M)
 where
     M: Message + Send + 'static,

@@ -30,14 +30,16 @@ pub(super) async fn logs(data: &DataDir, follow: bool, lines: usize) -> Exit {
         }
         Err(error) => return say::fault(Exit::Failed, &format!("the log cannot be read: {error}")),
     };
-    while follow {
+    if !follow {
+        return Exit::Done;
+    }
+    loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = tokio::signal::ctrl_c() => return Exit::Done,
         }
         at = grown(&path, at).unwrap_or(at);
     }
-    Exit::Done
 }
 
 fn tail(path: &Path, lines: usize) -> io::Result<(String, u64)> {

@@ -126,7 +126,8 @@ async fn found(data: &DataDir) -> Exit {
         }
     };
     let text = format!(
-        "a worker runs with this data folder already{who}: `pictor-worker status` shows it, --data names another folder"
+        "a worker runs with this data folder already{who}: `pictor-worker status` shows it, --data names \
+        another folder"
     );
     say::fault(Exit::RunsAlready, &text)
 }

@@ -1,7 +1,7 @@
 //! The worker's HTTP calls to its cloud: enrolment, inputs, frames. The socket is the link's (`agents/link`).
 //!
-//! The client is built at the first call: a worker that has nothing to fetch or deliver does not pay for TLS roots and
-//! connection pools. Retrying is the callers' business; here one call is one request.
+//! The client is built at the first call: a worker that has nothing to fetch or deliver does not pay for TLS
+//! roots and connection pools. Retrying is the callers' business; here one call is one request.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

@@ -1,4 +1,5 @@
-//! Who this worker is: the cloud it belongs to, its id and its key. Written once by `import`, read-only afterwards.
+//! Who this worker is: the cloud it belongs to, its id and its key. Written once by `import`, read-only
+//! afterwards.
 //!
 //! `identity.toml` exists only after the cloud has taken the key: a file that is there is good.
 
@@ -37,7 +38,8 @@ pub enum IdentityProblem {
     NotEnrolled,
     /// A file is there and cannot be used.
     #[error(
-        "{path} cannot be used ({why}): import a new configuration file with `pictor-worker import --replace FILE`"
+        "{path} cannot be used ({why}): import a new configuration file with `pictor-worker import \
+        --replace FILE`"
     )]
     Broken {
         /// Which file.
@@ -117,8 +119,8 @@ pub fn store(data: &DataDir, identity: &Identity, key: &Key) -> io::Result<()> {
     Ok(())
 }
 
-/// The key of an import that did not come to its end, or a new one. Kept on disk before the cloud hears of it: when the
-/// answer is lost, the same file with the same key is taken again.
+/// The key of an import that did not come to its end, or a new one. Kept on disk before the cloud hears of
+/// it: when the answer is lost, the same file with the same key is taken again.
 pub fn pending_key(data: &DataDir) -> io::Result<Key> {
     if let Some(key) = fs::read_to_string(pending(data)).ok().as_deref().and_then(Key::from_text) {
         return Ok(key);

@@ -1,5 +1,5 @@
-//! From the configuration file to an enrolled worker: read it, make a key, have the cloud take its public half, write
-//! the identity down. Each way it can go wrong has its own words and its own exit code.
+//! From the configuration file to an enrolled worker: read it, make a key, have the cloud take its public
+//! half, write the identity down. Each way it can go wrong has its own words and its own exit code.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,8 @@ pub enum ImportError {
     },
     /// Somebody is enrolled here already.
     #[error(
-        "this machine is enrolled already, as {name:?} at {cloud}: nothing was changed. To give it the identity of this \
+        "this machine is enrolled already, as {name:?} at {cloud}: nothing was changed. To give it the \
+        identity of this \
          file, run import again with --replace"
     )]
     EnrolledAlready {
@@ -42,7 +43,8 @@ pub enum ImportError {
     },
     /// This very file was imported here before.
     #[error(
-        "this configuration file was imported on this machine already, as {name:?}: there is nothing left to do"
+        "this configuration file was imported on this machine already, as {name:?}: there is nothing left \
+        to do"
     )]
     ImportedAlready {
         /// Under which name.
@@ -50,7 +52,8 @@ pub enum ImportError {
     },
     /// Used by somebody.
     #[error(
-        "this configuration file was used already: each is good for one import. Download a new one from the worker's set-up page{also}"
+        "this configuration file was used already: each is good for one import. Download a new one from the \
+        worker's set-up page{also}"
     )]
     Used {
         /// What the cloud knows more.
@@ -58,12 +61,14 @@ pub enum ImportError {
     },
     /// Too old.
     #[error(
-        "this configuration file is too old: it is good for 24 hours. Download a new one from the worker's set-up page"
+        "this configuration file is too old: it is good for 24 hours. Download a new one from the worker's \
+        set-up page"
     )]
     Expired,
     /// Not of that cloud, or replaced.
     #[error(
-        "the cloud at {cloud} does not know this configuration file: it is of another cloud, or a newer one was \
+        "the cloud at {cloud} does not know this configuration file: it is of another cloud, or a newer one \
+        was \
          downloaded since. Download it again from the worker's set-up page"
     )]
     Foreign {
@@ -72,13 +77,15 @@ pub enum ImportError {
     },
     /// Another machine is this worker.
     #[error(
-        "another machine is enrolled as this worker: create a second worker in the cloud for this machine, or remove the \
+        "another machine is enrolled as this worker: create a second worker in the cloud for this machine, \
+        or remove the \
          other one there"
     )]
     SecondMachine,
     /// The cloud was not reached.
     #[error(
-        "the cloud at {cloud} cannot be reached ({why}): check the network and run import again, the file stays good"
+        "the cloud at {cloud} cannot be reached ({why}): check the network and run import again, the file \
+        stays good"
     )]
     Unreachable {
         /// Which cloud.

@@ -1,5 +1,5 @@
-//! The three origins of settings, kept apart: the identity (imported file, read-only), the owner's settings, and the
-//! cloud's policy, which comes with each welcome and is kept in memory only.
+//! The three origins of settings, kept apart: the identity (imported file, read-only), the owner's settings,
+//! and the cloud's policy, which comes with each welcome and is kept in memory only.
 
 pub mod identity;
 pub mod import;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use etcetera::base_strategy::BaseStrategy;
+
 use crate::durable;
 
 /// The data folder. Everything the worker keeps lies in it; the program itself may lie anywhere.
@@ -16,9 +18,9 @@ impl DataDir {
     pub fn open(asked: Option<PathBuf>) -> io::Result<Self> {
         let root = match asked {
             Some(root) => root,
-            None => directories::ProjectDirs::from("", "", "pictor-worker")
-                .map(|dirs| dirs.data_dir().to_owned())
-                .ok_or_else(|| {
+            None => etcetera::base_strategy::choose_native_strategy()
+                .map(|places| places.data_dir().join("pictor-worker"))
+                .map_err(|_| {
                     io::Error::other("this user has no home folder: name a data folder with --data")
                 })?,
         };

@@ -49,7 +49,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The file's settings; the defaults where there is no file. The error's text names file, line and what is known.
+    /// The file's settings; the defaults where there is no file. The error's text names file, line and what
+    /// is known.
     pub fn load(data: &DataDir) -> io::Result<Self> {
         let path = data.settings();
         let text = match fs::read_to_string(&path) {

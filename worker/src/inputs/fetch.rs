@@ -1,4 +1,5 @@
-//! Getting bytes from the cloud: by hash, continued where a line broke, never trusted before their hash was checked.
+//! Getting bytes from the cloud: by hash, continued where a line broke, never trusted before their hash was
+//! checked.
 
 use std::fs;
 use std::io;
@@ -25,7 +26,8 @@ const FILES_AT_A_TIME: usize = 4;
 const RETRY_FIRST: Millis = Millis(500);
 /// Longest wait between two calls.
 const RETRY_MAX: Millis = Millis::from_secs(30);
-/// Calls in a row that bring nothing before the lease is given back: about three hours of a cloud that is away.
+/// Calls in a row that bring nothing before the lease is given back: about three hours of a cloud that is
+/// away.
 const TRIES_MAX: u32 = 400;
 /// Downloads of one file whose hash is wrong before it is given up.
 const WRONG_HASHES_MAX: u32 = 3;

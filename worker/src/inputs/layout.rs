@@ -26,7 +26,8 @@ pub struct BadPath {
     pub why: &'static str,
 }
 
-/// The path of an input below its job's folder: relative, with `/`, and unable to leave the folder on any system.
+/// The path of an input below its job's folder: relative, with `/`, and unable to leave the folder on any
+/// system.
 pub fn checked_path(path: &str) -> Result<PathBuf, BadPath> {
     let bad = |why| Err(BadPath { path: path.chars().take(200).collect(), why });
     if path.is_empty() || path.len() > PATH_BYTES_MAX {
@@ -85,7 +86,8 @@ pub(super) fn folder_of(folder: &Path, job: JobId, manifest: BlobHash) -> PathBu
     folder.join("jobs").join(format!("{job}-{short}"))
 }
 
-/// Makes the job's folder of links to blobs. It is built aside and renamed, so a folder that is there is whole.
+/// Makes the job's folder of links to blobs. It is built aside and renamed, so a folder that is there is
+/// whole.
 pub(super) fn lay_out(cache: &Path, place: &Path, manifest: &InputManifest) -> io::Result<()> {
     if place.is_dir() && manifest.files.iter().all(|file| is_laid(&place.join(&file.path), file.size)) {
         return Ok(());

@@ -1,4 +1,5 @@
-//! The input files of jobs: fetched once by hash, checked, kept up to a size, and laid out as a folder per job.
+//! The input files of jobs: fetched once by hash, checked, kept up to a size, and laid out as a folder per
+//! job.
 //!
 //! ```text
 //! inputs/blobs/<hash>      bytes that were checked; read-only
@@ -6,8 +7,8 @@
 //! inputs/jobs/<job>-<…>/   links to blobs under the manifest's paths: what the engine sees
 //! ```
 //!
-//! A lease *uses* its inputs from fetch to release; what is used is never evicted. The manifest's paths are checked
-//! again here: the worker does not trust the cloud with its disk.
+//! A lease *uses* its inputs from fetch to release; what is used is never evicted. The manifest's paths are
+//! checked again here: the worker does not trust the cloud with its disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,8 +78,9 @@ impl Inputs {
         Ok(Self { folder, bytes_max, cloud, used, fetching: Mutex::default(), laying: Mutex::default() })
     }
 
-    /// Brings a job's files into place for a lease, and marks them as used by it until [`Inputs::release`]. Waits as
-    /// long as the cloud is away; dropping the future stops it, and a later call goes on where it was.
+    /// Brings a job's files into place for a lease, and marks them as used by it until [`Inputs::release`].
+    /// Waits as long as the cloud is away; dropping the future stops it, and a later call goes on where it
+    /// was.
     pub async fn bring(
         self: &Arc<Self>,
         lease: LeaseId,

@@ -1,8 +1,9 @@
 //! Finished frames on disk until the cloud has given a receipt: the disk is the queue.
 //!
-//! An entry is a frame's file with its manifest beside it, and the manifest is written last: a crash between any two
-//! steps leaves no entry (a file without a manifest, swept at the next start) or a whole one. Taking an entry away goes
-//! the other way round. Which entry goes up when is the outbox's business (`pictor_worker_domain::outbox`).
+//! An entry is a frame's file with its manifest beside it, and the manifest is written last: a crash between
+//! any two steps leaves no entry (a file without a manifest, swept at the next start) or a whole one. Taking
+//! an entry away goes the other way round. Which entry goes up when is the outbox's business
+//! (`pictor_worker_domain::outbox`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -113,8 +114,8 @@ impl Spool {
         Self { folder, watch, sweeping: Arc::default() }
     }
 
-    /// Takes the frame's file at `source` in and describes it. After an error there is no entry; the source may or may
-    /// not be there.
+    /// Takes the frame's file at `source` in and describes it. After an error there is no entry; the source
+    /// may or may not be there.
     pub fn keep(&self, source: &Path, facts: &FrameFacts, now: UnixMillis) -> Result<Manifest, SpoolError> {
         let _keeping = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
         (self.watch)(Step::Begun);

@@ -1,6 +1,7 @@
 //! What a start finds in the spool, and the corner for frames that nobody wants.
 //!
-//! An unwanted frame stays for a day, within bounds: if the cloud's no was a mistake, the pixels are still there.
+//! An unwanted frame stays for a day, within bounds: if the cloud's no was a mistake, the pixels are still
+//! there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +75,7 @@ impl Spool {
         match whole {
             Ok(manifest) => found.push(manifest),
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a frame in the spool is not whole: set aside");
+                tracing::warn!(path = %path.display(), %error, "a frame is not whole: set aside");
                 self.set_aside(path);
                 self.set_aside(&path.with_extension(FRAME));
             }

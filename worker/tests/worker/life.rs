@@ -18,8 +18,9 @@ fn ended(seen: &Seen, lease: LeaseRef, outcome: &AttemptOutcome) -> bool {
 }
 
 fn begun(seen: &Seen, frame: i32) -> bool {
-    seen.heard.iter().any(|said| {
-        matches!(said, FromWorker::FrameProgress(step) if step.frame == frame && step.state == FrameState::Started)
+    seen.heard.iter().any(|said| match said {
+        FromWorker::FrameProgress(step) => step.frame == frame && step.state == FrameState::Started,
+        _ => false,
     })
 }
 

@@ -188,7 +188,10 @@ mod tests {
         let scenes = (0..30).map(|number| format!("s{number}.blend")).collect();
         let main = Error::from(IngestError::MainNeeded { scenes });
         assert_eq!(main.code(), ProblemCode::MainNeeded);
-        assert!(main.detail().contains("30 .blend files") && main.detail().ends_with("and 10 more"), "{main}");
+        assert!(
+            main.detail().contains("30 .blend files") && main.detail().ends_with("and 10 more"),
+            "{main}"
+        );
         let missing = Error::from(IngestError::Incomplete { missing: vec![3, 4] });
         assert_eq!(missing.code(), ProblemCode::UploadIncomplete);
         assert!(missing.detail().contains("2 parts are missing, the first is number 3"), "{missing}");

@@ -1,7 +1,7 @@
 //! What a live event changes on an open page: pieces that htmx puts in place of the old ones.
 //!
-//! An event only says where to look, so each piece is made from what is stored now. A piece whose place is not on the
-//! page is dropped there.
+//! An event only says where to look, so each piece is made from what is stored now. A piece whose place is
+//! not on the page is dropped there.
 
 use pictor_actors::ids::{AccountId, JobId, WorkerId};
 

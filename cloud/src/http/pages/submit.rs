@@ -109,13 +109,13 @@ pub async fn submit(
     let new = form.into_inner().read();
     let made = match &new {
         Ok(new) => create(&state, caller.id(), new.clone()).await,
-        Err((_, error)) => Err(error.clone()),
+        Err(wrong) => Err(wrong.1.clone()),
     };
     match made {
         Ok(row) => Ok(see(&format!("/jobs/{}?done=submitted", row.id))),
         Err(error) => {
             let Some(errors) = form_errors(&error) else { return Err(error) };
-            let typed = new.unwrap_or_else(|(typed, _)| typed);
+            let typed = new.unwrap_or_else(|wrong| wrong.0);
             let view = settings(&state, &caller, &typed, &errors).await?;
             refused(&state, &error, &page_chrome(&request, &caller), &view)
         }
@@ -124,7 +124,7 @@ pub async fn submit(
 
 impl SettingsForm {
     /// As the API takes it, or what was read with the first number that is none.
-    fn read(self) -> Result<NewJob, (NewJob, Error)> {
+    fn read(self) -> Result<NewJob, Box<(NewJob, Error)>> {
         let text = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let mut wrong = None;
         let mut number = |field: &str, text: &str| {
@@ -155,7 +155,7 @@ impl SettingsForm {
             paused: self.paused == "true",
         };
         match wrong {
-            Some(error) => Err((new, error)),
+            Some(error) => Err(Box::new((new, error))),
             None => Ok(new),
         }
     }

@@ -95,8 +95,8 @@ pub struct UploadedFile<'a> {
 }
 
 impl SettingsPage {
-    /// The form for this file. What was typed before wins over the file's values; scenes and cameras are those of the
-    /// file that is chosen.
+    /// The form for this file. What was typed before wins over the file's values; scenes and cameras are
+    /// those of the file that is chosen.
     #[must_use]
     pub fn new(file: &UploadedFile<'_>, typed: &NewJob, errors: &FormErrors) -> Self {
         let content = file.content;

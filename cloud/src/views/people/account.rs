@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_browser_is_named_in_words() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36";
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                      Chrome/140.0 Safari/537.36";
         assert_eq!(browser_words(chrome), "Chrome on Linux");
         assert_eq!(browser_words(""), "Unknown browser");
         assert_eq!(browser_words("curl/8"), "curl/8");

@@ -15,7 +15,12 @@ class FrameGrid extends HTMLElement {
     });
   }
 
-  private goal(key: string, links: HTMLAnchorElement[], here: HTMLAnchorElement, at: number): HTMLElement | undefined {
+  private goal(
+    key: string,
+    links: HTMLAnchorElement[],
+    here: HTMLAnchorElement,
+    at: number,
+  ): HTMLElement | undefined {
     if (key === "ArrowRight") return links[at + 1];
     if (key === "ArrowLeft") return links[at - 1];
     if (key === "Home") return links[0];
@@ -26,7 +31,9 @@ class FrameGrid extends HTMLElement {
     const candidates = later ? links.slice(at + 1) : links.slice(0, at).reverse();
     return candidates.find((link) => {
       const other = link.getBoundingClientRect();
-      return Math.abs(other.left - box.left) < box.width / 2 && (later ? other.top > box.top : other.top < box.top);
+      return (
+        Math.abs(other.left - box.left) < box.width / 2 && (later ? other.top > box.top : other.top < box.top)
+      );
     });
   }
 }

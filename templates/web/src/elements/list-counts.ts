@@ -9,7 +9,12 @@ class ListCounts extends HTMLElement {
     if (!table) return;
     const tell = (): void => this.tell(table);
     this.watcher = new MutationObserver(tell);
-    this.watcher.observe(table, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-word"] });
+    this.watcher.observe(table, {
+      subtree: true,
+      childList: true,
+      attributes: true,
+      attributeFilter: ["data-word"],
+    });
     tell();
   }
 

@@ -1,8 +1,9 @@
 //! Which finished frame goes up next, and when one may be forgotten: a set with deadlines.
 //!
-//! The disk is the queue; this is its index. Among jobs, the one with the fewest uploads under way comes first; within
-//! a job the oldest frame. A frame leaves only against a receipt, or when the cloud says that nobody wants it. What the
-//! cloud refuses otherwise is *parked*: kept, shown, and tried again now and then: never silently lost.
+//! The disk is the queue; this is its index. Among jobs, the one with the fewest uploads under way comes
+//! first; within a job the oldest frame. A frame leaves only against a receipt, or when the cloud says that
+//! nobody wants it. What the cloud refuses otherwise is *parked*: kept, shown, and tried again now and then:
+//! never silently lost.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,8 @@ use pictor_actors::units::Millis;
 #[cfg(test)]
 mod tests;
 
-/// Uploads at a time: enough to hide a round trip, few enough to leave the line to the inputs of the next task.
+/// Uploads at a time: enough to hide a round trip, few enough to leave the line to the inputs of the next
+/// task.
 pub const UPLOADS_MAX: usize = 3;
 /// First wait after an upload that did not work.
 pub const RETRY_FIRST: Millis = Millis::from_secs(1);

@@ -93,8 +93,8 @@ fn a_dropped_lease_takes_its_frames_along() {
 }
 
 proptest! {
-    /// Nothing is lost: each frame is in the set until its one Delete or Discard; the bound on uploads holds; whatever
-    /// is in the set and not being sent has a deadline while the cloud is there.
+    /// Nothing is lost: each frame is in the set until its one Delete or Discard; the bound on uploads holds;
+    /// whatever is in the set and not being sent has a deadline while the cloud is there.
     #[test]
     fn a_frame_leaves_once_and_never_waits_for_nothing(
         history in proptest::collection::vec((0u8..8, 1u128..4, 1i32..4, 0u64..5_000), 0..200),

@@ -1,8 +1,9 @@
 //! Whether the machine takes work now, and if not, why and until when.
 //!
-//! Several causes can hold at once; each is set and lifted by whoever knows it, and the one shown is the one a person
-//! can do something about first. A pause of the owner survives a restart: the effect [`Effect::Save`] says when to
-//! write it down. Work that runs is not touched by a pause; stopping it is the owner's own, other wish.
+//! Several causes can hold at once; each is set and lifted by whoever knows it, and the one shown is the one
+//! a person can do something about first. A pause of the owner survives a restart: the effect
+//! [`Effect::Save`] says when to write it down. Work that runs is not touched by a pause; stopping it is the
+//! owner's own, other wish.
 
 use pictor_actors::protocol::{Pause, PauseReason};
 use pictor_actors::units::UnixMillis;

@@ -64,7 +64,8 @@ fn every_state_meets_every_event() {
 }
 
 proptest! {
-    /// What was written down last is what holds, what was announced last is what is shown, and no pause outlives its end.
+    /// What was written down last is what holds, what was announced last is what is shown, and no pause
+    /// outlives its end.
     #[test]
     fn saved_and_announced_are_the_truth(
         history in proptest::collection::vec((0usize..10, 0i64..5_000), 0..100),

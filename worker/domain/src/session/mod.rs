@@ -1,5 +1,5 @@
-//! The connection with the cloud as a machine: when to connect, when to say hello, when a sign of life is due, when a
-//! silent cloud counts as gone.
+//! The connection with the cloud as a machine: when to connect, when to say hello, when a sign of life is
+//! due, when a silent cloud counts as gone.
 //!
 //! ```text
 //! Disconnected --due--> Greeting --welcome--> Ready --drain--> Draining --drained--> Ended
@@ -8,8 +8,8 @@
 //!      |                     +-- refused for ever --> Barred
 //! ```
 //!
-//! It does not know what a heartbeat carries nor how a socket works. Rendering goes on in every state: a cloud that is
-//! away costs nothing but a later delivery.
+//! It does not know what a heartbeat carries nor how a socket works. Rendering goes on in every state: a
+//! cloud that is away costs nothing but a later delivery.
 
 use pictor_actors::backoff::Backoff;
 use pictor_actors::now::Mono;

@@ -109,7 +109,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Up is announced before down and never twice; a living session always waits for something; seq strictly rises.
+    /// Up is announced before down and never twice; a living session always waits for something; seq strictly
+    /// rises.
     #[test]
     fn announcements_alternate_and_nothing_waits_without_a_deadline(
         history in proptest::collection::vec((any_event(), 0u64..30_000), 0..200),
@@ -123,7 +124,10 @@ proptest! {
                 match effect {
                     Effect::AnnounceUp => { prop_assert!(!up); up = true; last_seq = 0; }
                     Effect::AnnounceDown => { prop_assert!(up); up = false; }
-                    Effect::SendHeartbeat { seq } => { prop_assert!(up && seq == last_seq + 1); last_seq = seq; }
+                    Effect::SendHeartbeat { seq } => {
+                        prop_assert!(up && seq == last_seq + 1);
+                        last_seq = seq;
+                    }
                     Effect::OpenSocket | Effect::SendHello | Effect::SendGoodbye
                     | Effect::CloseSocket | Effect::Finish => {}
                 }

@@ -1,5 +1,5 @@
-//! One GPU slot as a machine: it runs one lease and holds one ahead, keeps an engine warm between tasks of one job,
-//! and gives every lease back in exactly one way.
+//! One GPU slot as a machine: it runs one lease and holds one ahead, keeps an engine warm between tasks of
+//! one job, and gives every lease back in exactly one way.
 //!
 //! ```text
 //! Idle --offer--> Fetching --inputs--> Loading --ready--> Rendering --all spooled--> (ahead | Idle)
@@ -8,8 +8,8 @@
 //!   +----------------------------------- Stopping <----------+      stop: … --> Closed
 //! ```
 //!
-//! The next frame is asked for as soon as one is written; hashing and keeping the last one overlaps with it. What the
-//! engine is and where files lie is not known here.
+//! The next frame is asked for as soon as one is written; hashing and keeping the last one overlaps with it.
+//! What the engine is and where files lie is not known here.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,12 +26,13 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-/// Frames after which a living engine process is replaced: bounds what a leak in it can cost, and one start of
-/// Blender (about a second) in so many frames is not felt.
+/// Frames after which a living engine process is replaced: bounds what a leak in it can cost, and one start
+/// of Blender (about a second) in so many frames is not felt.
 pub const FRAMES_PER_PROCESS_MAX: u32 = 250;
 /// An engine without work keeps its scene, and the GPU memory it takes, for this long.
 pub const WARM_FOR: Millis = Millis::from_secs(60);
-/// A killed engine that was not seen to end by then is given up (kills take 0.04 s; the rest is a stuck driver).
+/// A killed engine that was not seen to end by then is given up (kills take 0.04 s; the rest is a stuck
+/// driver).
 pub const STOP_MAX: Millis = Millis::from_secs(10);
 
 /// A slot.

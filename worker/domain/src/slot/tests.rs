@@ -218,7 +218,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// A lease that was accepted is ended exactly once before it may be accepted anew, and a stopped slot holds none.
+    /// A lease that was accepted is ended exactly once before it may be accepted anew, and a stopped slot
+    /// holds none.
     #[test]
     fn every_accepted_lease_ends_once(
         history in proptest::collection::vec((any_event(), 0u64..20_000), 0..300),
@@ -230,7 +231,9 @@ proptest! {
             for effect in effects {
                 match effect {
                     Effect::Accept(lease) => { open.insert(lease); }
-                    Effect::ReportEnded(lease, _) => prop_assert!(open.remove(&lease), "ended twice: {lease:?}"),
+                    Effect::ReportEnded(lease, _) => {
+                        prop_assert!(open.remove(&lease), "ended twice: {lease:?}")
+                    }
                     Effect::RenderFrame { lease, .. } | Effect::StartEngine(lease)
                     | Effect::SpoolFrame { lease, .. } | Effect::FetchInputs(lease)
                     | Effect::ReportStarted(lease) => prop_assert!(open.contains(&lease)),

@@ -68,8 +68,8 @@ impl Coordinator {
         }
     }
 
-    /// The cloud takes a lease back: whoever holds it stops, and its frames are wanted by nobody, unless its job is
-    /// only paused.
+    /// The cloud takes a lease back: whoever holds it stops, and its frames are wanted by nobody, unless its
+    /// job is only paused.
     pub(super) fn drop_lease(&mut self, lease: LeaseRef, reason: CancelReason) {
         tracing::info!(lease = %lease.lease, ?reason, "the cloud takes a lease back");
         let doors = self.place.doors();
@@ -85,7 +85,8 @@ impl Coordinator {
         }
     }
 
-    /// A lease of an earlier run has no slot any more: when its frames are delivered, the rest of its task is free.
+    /// A lease of an earlier run has no slot any more: when its frames are delivered, the rest of its task is
+    /// free.
     pub(super) fn lease_emptied(&mut self, lease: LeaseRef) {
         let is_in_hand = self.slots.values().any(|report| report.held.contains(&lease));
         if !is_in_hand && !self.ended.remove(&lease) {
@@ -93,7 +94,8 @@ impl Coordinator {
         }
     }
 
-    /// Whether the disk's state has crossed a line. Between the lines nothing changes, so that it does not flap.
+    /// Whether the disk's state has crossed a line. Between the lines nothing changes, so that it does not
+    /// flap.
     pub(super) fn disk_event(&self) -> Option<presence::Event> {
         let settings = &self.place.settings;
         let free_min = settings.disk_free_bytes_min;

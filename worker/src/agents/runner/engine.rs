@@ -1,5 +1,5 @@
-//! The engine of a slot: from its start to its last word. Each one has a number, so that what a dead one still says is
-//! told apart from what the living one says.
+//! The engine of a slot: from its start to its last word. Each one has a number, so that what a dead one
+//! still says is told apart from what the living one says.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -197,7 +197,8 @@ impl Runner {
         self.step(Event::EngineFailed { class, message, frame }, context);
     }
 
-    /// A session counts as ready when it is in hand *and* has said what it renders on: the two come by different ways.
+    /// A session counts as ready when it is in hand *and* has said what it renders on: the two come by
+    /// different ways.
     fn ready_if_both(&mut self, context: &mut Context<Self>) {
         if self.engine.session.is_some() && self.engine.names.is_some() && !self.engine.is_ready {
             self.engine.is_ready = true;

@@ -1,5 +1,5 @@
-//! Takes a sample of the machine each second and hands it to the coordinator, which keeps the newest. It knows no
-//! network. Nobody sends to it.
+//! Takes a sample of the machine each second and hands it to the coordinator, which keeps the newest. It
+//! knows no network. Nobody sends to it.
 
 use std::sync::{Arc, PoisonError};
 

@@ -54,8 +54,8 @@ impl Uploader {
         self.uploads.insert(key, handle);
     }
 
-    /// An entry that cannot be taken away comes back at the next start and is sent again: the cloud says *already
-    /// there*, so that only costs an upload.
+    /// An entry that cannot be taken away comes back at the next start and is sent again: the cloud says
+    /// *already there*, so that only costs an upload.
     fn on_disk(&self, change: impl FnOnce(&Spool) -> io::Result<()> + Send + 'static) {
         let spool = self.place.spool.clone();
         tokio::task::spawn_blocking(move || {
@@ -97,8 +97,8 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
     }
 }
 
-/// A receipt for other bytes is none, with one exception that the protocol makes: the first frame wins, so a frame that
-/// another attempt delivered before is as good.
+/// A receipt for other bytes is none, with one exception that the protocol makes: the first frame wins, so a
+/// frame that another attempt delivered before is as good.
 fn checked(receipt: &FrameReceipt, manifest: &Manifest, key: Key) -> Ended {
     if receipt.frame != key.frame {
         return unavailable("the cloud's receipt is for another frame", None);
