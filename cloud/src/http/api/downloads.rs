@@ -1,7 +1,7 @@
 //! Frames on their way to the creator: one by one, small, or all in a zip.
 
 use actix_web::http::header;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use pictor_actors::ids::JobId;
 use pictor_cloud_api::problem::ProblemCode;
@@ -12,7 +12,7 @@ use crate::http::layers::send::{self, Sent};
 use crate::http::present::jobs::{file_stem, frame_file_name};
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::ingest::thumbnails::ThumbnailError;
+use crate::ingest::thumbnails::{Size, ThumbnailError};
 use crate::ingest::zip_stream::ZipEntry;
 use crate::store::{FrameRow, JobRow};
 
@@ -33,7 +33,7 @@ pub async fn frame_bytes(
     caller: SignedIn,
     state: Data<AppState>,
     path: Path<(JobId, i32)>,
-    query: actix_web::web::Query<FrameQuery>,
+    query: Query<FrameQuery>,
 ) -> Answer<HttpResponse> {
     let (job, frame) = stored(&caller, &state, path.into_inner()).await?;
     let format = job.settings.format;
@@ -44,18 +44,29 @@ pub async fn frame_bytes(
     send::blob(&request, state.blobs.as_ref(), frame.hash, &sent).await
 }
 
-/// One frame, at most 320 pixels wide and high, as a browser can show it.
+/// How a small picture is asked for.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ThumbnailQuery {
+    /// `small`: at most 320 pixels wide and high, unless said; `large`: at most 1600.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    pub size: Size,
+}
+
+/// One frame, made small and brought into the range of a screen, so that a browser can show it.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/frames/{frame}/thumbnail", operation_id = "frame_thumbnail",
-    tag = "frames", params(("job" = String, Path), ("frame" = i32, Path)),
+    tag = "frames", params(("job" = String, Path), ("frame" = i32, Path), ThumbnailQuery),
     responses((status = 200, description = "JPEG, or WebP where it has transparency")))]
 pub async fn thumbnail(
     request: HttpRequest,
     caller: SignedIn,
     state: Data<AppState>,
     path: Path<(JobId, i32)>,
+    query: Query<ThumbnailQuery>,
 ) -> Answer<HttpResponse> {
     let (job, frame) = stored(&caller, &state, path.into_inner()).await?;
-    let tag = format!("\"{}-small\"", frame.hash);
+    let tag = format!("\"{}-shown{}\"", frame.hash, query.size.suffix());
     let mut answer = HttpResponse::NotModified();
     answer
         .insert_header((header::ETAG, tag.clone()))
@@ -63,7 +74,7 @@ pub async fn thumbnail(
     if send::is_known(&request, &tag) {
         return Ok(answer.finish());
     }
-    let small = state.ingest.thumbnails().thumbnail(frame.hash, job.settings.format).await?;
+    let small = state.ingest.thumbnails().thumbnail(frame.hash, job.settings.format, query.size).await?;
     Ok(answer.status(actix_web::http::StatusCode::OK).content_type(small.media_type).body(small.bytes))
 }
 

@@ -18,6 +18,7 @@ use exr::meta::header::Header;
 use exr::prelude::f16;
 use image::RgbImage;
 
+use super::Size;
 use super::pixels::small_size;
 use super::tone::to_screen;
 
@@ -33,7 +34,7 @@ struct Shown {
     red_green_blue: [usize; 3],
 }
 
-pub(super) fn read(path: &Path) -> Result<RgbImage, String> {
+pub(super) fn read(path: &Path, size: Size) -> Result<RgbImage, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let reader = exr::block::read(BufReader::new(file), false).map_err(|error| error.to_string())?;
     let shown = shown(reader.headers()).ok_or("it has no channel that can be shown")?;
@@ -41,7 +42,7 @@ pub(super) fn read(path: &Path) -> Result<RgbImage, String> {
     check_size(header)?;
     let types = shown.red_green_blue.map(|channel| header.channels.list[channel].sample_type);
     let channels = header.channels.clone();
-    let mut small = Small::new(header.layer_size.0, header.layer_size.1);
+    let mut small = Small::new(header.layer_size.0, header.layer_size.1, size);
     let wanted = |_: &MetaData, tile: TileCoordinates, block: BlockIndex| {
         block.layer == shown.part && tile.is_largest_resolution_level()
     };
@@ -126,9 +127,9 @@ struct Small {
 }
 
 impl Small {
-    fn new(width: usize, height: usize) -> Self {
+    fn new(width: usize, height: usize, size: Size) -> Self {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-        let (small_width, small_height) = small_size(side(width), side(height));
+        let (small_width, small_height) = small_size(side(width), side(height), size);
         let area = small_width as usize * small_height as usize;
         let (sums, counts) =
             (std::array::from_fn(|_| vec![0.0; area]), std::array::from_fn(|_| vec![0; area]));

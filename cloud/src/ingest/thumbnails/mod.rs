@@ -1,5 +1,5 @@
-//! Small pictures of frames: at most 320 pixels on the longer side, made once and kept in a folder that may
-//! be emptied at any time.
+//! Small pictures of frames: one for the grid, one that fills a page where a browser cannot show the frame
+//! itself. Made once, when first asked for, and kept in a folder that may be emptied at any time.
 //!
 //! Frames come from workers and may be of any size: they are decoded in blocking threads, few at a time,
 //! within a bound on memory.
@@ -23,13 +23,42 @@ use tokio::sync::Semaphore;
 use super::scratch::as_file;
 use crate::blobs::{BlobError, Blobs};
 
-/// Pixels of the longer side.
-pub const SIDE_MAX: u32 = 320;
+/// How small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    /// At most 320 pixels on the longer side.
+    #[default]
+    Small,
+    /// At most 1600 pixels on the longer side.
+    Large,
+}
+
+impl Size {
+    /// Pixels of the longer side.
+    #[must_use]
+    pub const fn side_max(self) -> u32 {
+        match self {
+            Self::Small => 320,
+            Self::Large => 1600,
+        }
+    }
+
+    /// Added to the frame's hash it names the picture, on the disk and in a tag.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Small => "",
+            Self::Large => "-large",
+        }
+    }
+}
+
 /// Pictures made at a time: each may take [`pixels::DECODED_BYTES_MAX`].
 const AT_A_TIME: usize = 2;
 /// Requests that may wait for that; more are told to come again.
 const WAITING_MAX: usize = 64;
-/// Of 100; a thumbnail of this quality is 10 to 15 KiB.
+/// Of 100; a small picture of this quality is 10 to 15 KiB, a large one 150 to 300.
 const JPEG_QUALITY: u8 = 82;
 
 /// Makes and keeps small pictures. Clones share the bounds.
@@ -72,23 +101,32 @@ impl Thumbnails {
         Self { dir, blobs, making: Arc::new(making), waiting: Arc::new(waiting) }
     }
 
-    /// The small picture of a stored frame.
+    /// The picture of a stored frame in that size.
     ///
     /// # Errors
     /// Where the frame cannot be decoded within the bounds, or the blob is not there.
-    pub async fn thumbnail(&self, hash: BlobHash, format: OutputFormat) -> Result<Thumbnail, ThumbnailError> {
-        let name = hash.to_string();
+    pub async fn thumbnail(
+        &self,
+        hash: BlobHash,
+        format: OutputFormat,
+        size: Size,
+    ) -> Result<Thumbnail, ThumbnailError> {
+        let name = format!("{hash}{}", size.suffix());
         let kept = self.dir.join(&name[..2]).join(&name);
         if let Ok(bytes) = tokio::fs::read(&kept).await {
             return Ok(named(bytes));
         }
+        // Of several who ask at once the first makes it, and the others find it when it is their turn.
         let _waiting = self.waiting.try_acquire().map_err(|_| ThumbnailError::Busy)?;
         let making = Arc::clone(&self.making).acquire_owned().await.map_err(|_| ThumbnailError::Busy)?;
+        if let Ok(bytes) = tokio::fs::read(&kept).await {
+            return Ok(named(bytes));
+        }
         let file = as_file(self.blobs.as_ref(), hash, &self.dir).await?;
         let made = tokio::task::spawn_blocking(move || {
             // Both live until the work ends, also when the asker has gone.
             let (_making, file) = (making, file);
-            make(file.path(), format)
+            make(file.path(), format, size)
         });
         let bytes = made
             .await
@@ -101,12 +139,12 @@ impl Thumbnails {
     }
 }
 
-fn make(path: &Path, format: OutputFormat) -> Result<Vec<u8>, String> {
+fn make(path: &Path, format: OutputFormat, size: Size) -> Result<Vec<u8>, String> {
     let small = match format {
-        OutputFormat::Png => pixels::read(path, ImageFormat::Png)?,
-        OutputFormat::Jpeg => pixels::read(path, ImageFormat::Jpeg)?,
+        OutputFormat::Png => pixels::read(path, ImageFormat::Png, size)?,
+        OutputFormat::Jpeg => pixels::read(path, ImageFormat::Jpeg, size)?,
         OutputFormat::OpenExr | OutputFormat::OpenExrMultilayer => {
-            DynamicImage::ImageRgb8(exr_lines::read(path)?)
+            DynamicImage::ImageRgb8(exr_lines::read(path, size)?)
         }
     };
     encode(&small).map_err(|error| format!("it cannot be written: {error}"))

@@ -143,6 +143,10 @@ async fn a_frame_of_every_format_is_shown_small() {
         assert_eq!(again.body, first.body, "kept");
         let known = program.with("if-none-match", first.header("etag")).get(&path).await;
         assert_eq!(known.status, 304);
+        let large = program.get(&format!("{path}?size=large")).await;
+        let large = image::load_from_memory(&large.body).unwrap();
+        assert_eq!(large.dimensions(), (160, 90), "{file} is not made larger than it is");
+        assert!((mean(&large, 0) - mean(&picture, 0)).abs() < 2.0, "{file}");
         means.push((file, mean(&picture, 0)));
     }
     // The default scene is a lit cube before grey: neither black nor white, and about the same in every
@@ -168,6 +172,11 @@ async fn large_and_broken_frames_are_shown_small_or_not_at_all() {
         (picture.dimensions(), picture.get_pixel(7, 7)),
         ((320, 160), image::Rgba([200, 10, 10, 128]))
     );
+    let larger = program.get(&format!("/api/v1/jobs/{job}/frames/1/thumbnail?size=large")).await;
+    assert_ne!(larger.header("etag"), small.header("etag"));
+    assert_eq!(image::load_from_memory(&larger.body).unwrap().dimensions(), (1600, 800));
+    let odd = program.get(&format!("/api/v1/jobs/{job}/frames/1/thumbnail?size=huge")).await;
+    assert_eq!(odd.status, 400, "{odd}");
     deliver(&worker.client, lease, 2, b"no picture at all").await;
     // A head that promises 60,000 × 60,000 pixels.
     let mut bomb = large.into_inner();
@@ -179,4 +188,31 @@ async fn large_and_broken_frames_are_shown_small_or_not_at_all() {
         assert_eq!(refused.status, 422, "{refused}");
         assert!(refused.text().contains("cannot be shown small"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn an_exr_frame_is_shown_large_in_the_range_of_a_screen() {
+    let app = TestApp::start().await;
+    let (worker, program) = (app.worker().await, app.token("read").await);
+    let (job, lease) = leased(&app, &worker, OutputFormat::OpenExr, "1").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("light.exr");
+    // Middle grey on the left, far brighter than any screen on the right.
+    let light = |x: usize, _: usize| if x < 1_000 { (0.18_f32, 0.0_f32, 0.0_f32) } else { (9.0, 9.0, 9.0) };
+    exr::prelude::write_rgb_file(&file, 2_000, 1_000, light).unwrap();
+    deliver(&worker.client, lease, 1, &std::fs::read(&file).unwrap()).await;
+    let path = format!("/api/v1/jobs/{job}/frames/1/thumbnail?size=large");
+    let asked = (0..4).map(|_| program.get(&path));
+    let replies = futures_util::future::join_all(asked).await;
+    for reply in &replies {
+        assert_eq!((reply.status, reply.header("content-type")), (200, "image/jpeg"), "{reply}");
+        assert_eq!(reply.body, replies[0].body, "asked for by several at once, the same");
+    }
+    let picture = image::load_from_memory(&replies[0].body).unwrap();
+    assert_eq!(picture.dimensions(), (1_600, 800));
+    let (grey, bright) = (picture.get_pixel(400, 400), picture.get_pixel(1_200, 400));
+    assert!(grey[0].abs_diff(118) < 6 && grey[2] < 12, "{grey:?}");
+    assert!(bright[0] > 235, "{bright:?}");
+    let known = program.with("if-none-match", replies[0].header("etag")).get(&path).await;
+    assert_eq!(known.status, 304);
 }
