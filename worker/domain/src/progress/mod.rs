@@ -1,7 +1,7 @@
 //! Reads what Blender says, and decides how much of it is passed on.
 //!
-//! [`line`] takes one line of output or one text of the `render_stats` handler apart, over the formats of 3.4
-//! to 5.x;
+//! [`mod@line`] takes one line of output or one text of the `render_stats` handler apart, over the formats of
+//! 3.4 to 5.x;
 //! [`Tracker`] turns samples into a part done that only rises; [`ProgressGate`] and [`LineGate`] bound what
 //! is sent;
 //! [`verdict`] names the failure behind a message or an exit. Not here: processes, files, clocks.

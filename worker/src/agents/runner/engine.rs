@@ -33,6 +33,8 @@ pub(super) struct EngineInHand {
     number: u64,
     session: Option<Box<dyn EngineSession>>,
     starting: Option<SpawnHandle>,
+    /// It said that it is gone before the answer to its start came: that answer has the reason.
+    is_gone_early: bool,
     names: Option<(String, String)>,
     is_ready: bool,
     written: BTreeMap<i32, Written>,
@@ -176,12 +178,15 @@ impl Runner {
             }
             EngineEvent::Log(line) => self.log(&line, context),
             EngineEvent::Failed(failure) => self.engine_failed(failure, context),
-            EngineEvent::Exited => {
-                self.engine.session = None;
-                if self.slot.engine != EngineState::Absent {
-                    self.step(Event::EngineExited, context);
-                }
-            }
+            EngineEvent::Exited if self.engine.starting.is_some() => self.engine.is_gone_early = true,
+            EngineEvent::Exited => self.engine_exited(context),
+        }
+    }
+
+    fn engine_exited(&mut self, context: &mut Context<Self>) {
+        self.engine.session = None;
+        if self.slot.engine != EngineState::Absent {
+            self.step(Event::EngineExited, context);
         }
     }
 
@@ -221,6 +226,9 @@ impl Handler<EngineStarted> for Runner {
                 self.ready_if_both(context);
             }
             Err(failure) => self.engine_failed(failure, context),
+        }
+        if std::mem::take(&mut self.engine.is_gone_early) {
+            self.engine_exited(context);
         }
     }
 }
