@@ -24,7 +24,7 @@ pub fn run(root: &Path) -> Result<()> {
         root.join("target/bare"),
     ))?;
     shell::say("documentation");
-    let doc = ["doc", "--workspace", "--no-deps", "--quiet"];
+    let doc = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
     shell::run_with(Command::new("cargo").args(doc).env("RUSTDOCFLAGS", "-D warnings"))?;
     deny(root)
 }

@@ -45,8 +45,11 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
     shell::say(&format!("making a sample animation of {FRAMES} frames with Blender"));
     let scene = farm::make_scene(Sample::Demo, FRAMES, &folder.join("scene"))?;
     shell::say("starting the cloud and a worker");
-    let mut farm =
-        Farm::start(programs, &folder, FarmOptions { listen: arguments.listen.clone(), settings: vec![] })?;
+    let mut farm = Farm::start(
+        programs,
+        &folder,
+        FarmOptions { listen: arguments.listen.clone(), ..FarmOptions::default() },
+    )?;
     farm.add_worker("demo-rig")?;
     println!("  dashboard {}   sign in as {} with {}", farm.url(), farm::EMAIL, farm.password());
 

@@ -37,6 +37,9 @@ pub struct FarmOptions {
     pub listen: Option<String>,
     /// Settings by environment (`PICTOR__…`).
     pub settings: Vec<(&'static str, String)>,
+    /// Where workers' answers about installed software are kept for the next farm: finding out takes each new
+    /// worker some seconds for every program and engine.
+    pub probes: Option<PathBuf>,
 }
 
 /// A cloud with its workers.
@@ -44,6 +47,7 @@ pub struct Farm {
     programs: Programs,
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
+    probes: Option<PathBuf>,
     url: String,
     token: String,
     password: String,
@@ -65,6 +69,7 @@ impl Farm {
             programs,
             folder: folder.into(),
             settings: options.settings,
+            probes: options.probes,
             url,
             token: String::new(),
             password: random_text()?,
@@ -198,6 +203,7 @@ impl Farm {
 
 impl Drop for Farm {
     fn drop(&mut self) {
+        self.keep_probes();
         self.workers.clear();
         stop(&mut self.cloud);
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::{EMAIL, Farm, children, is_alive, kill_hard, list_of, stop};
 
+/// Folder of a worker's remembered answers about installed software.
+const PROBES: &str = "probes";
+
 /// One worker: its folder, and its process while it runs.
 pub struct Worker {
     /// Name on the dashboard.
@@ -61,7 +64,17 @@ impl Farm {
         if !output.status.success() {
             bail!("pictor-worker import: {}", String::from_utf8_lossy(&output.stderr));
         }
+        if let Some(known) = &self.probes {
+            copy_missing(known, &folder.join(PROBES));
+        }
         self.start_worker(name)
+    }
+
+    /// Keeps what the workers found out about this machine's software for the next farm.
+    pub(super) fn keep_probes(&self) {
+        for (worker, known) in self.workers.iter().zip(self.probes.iter().cycle()) {
+            copy_missing(&worker.folder.join(PROBES), known);
+        }
     }
 
     /// Makes a worker in the cloud and saves its configuration file.
@@ -135,5 +148,16 @@ impl Farm {
     pub(super) fn worker_folders(&self) -> Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(&self.folder)?.flatten().map(|entry| entry.path());
         Ok(entries.filter(|path| path.with_extension("pictor").is_file() && path.is_dir()).collect())
+    }
+}
+
+/// Copies the files that are not there yet. Best effort: without them a worker finds out for itself.
+fn copy_missing(from: &Path, to: &Path) {
+    let _ = std::fs::create_dir_all(to);
+    for file in std::fs::read_dir(from).into_iter().flatten().flatten() {
+        let target = to.join(file.file_name());
+        if !target.exists() {
+            let _ = std::fs::copy(file.path(), target);
+        }
     }
 }

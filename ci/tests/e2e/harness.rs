@@ -53,7 +53,7 @@ impl Stage {
     /// A farm with these settings.
     pub fn with(settings: Vec<(&'static str, String)>) -> Self {
         let folder = tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap();
-        let options = FarmOptions { listen: None, settings };
+        let options = FarmOptions { listen: None, settings, probes: Some(probes()) };
         let farm = Farm::start(Programs::beside_the_test().unwrap(), folder.path(), options).unwrap();
         Self { farm, folder: Keep(Some(folder)) }
     }
@@ -82,6 +82,11 @@ impl Stage {
         self.farm.pull(job, &folder).unwrap();
         decoded(&folder)
     }
+}
+
+/// Shared by the tests of one build, so that not every worker tries every engine anew.
+fn probes() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("probes")
 }
 
 /// Makes a scene file with Blender.

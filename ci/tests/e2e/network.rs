@@ -26,6 +26,7 @@ fn a_socket_cut_for_a_minute_costs_nothing() {
     cable.mend();
     stage.farm.wait_job(&job, "completed").unwrap();
     let rendered = stage.farm.frame_counts(&job).unwrap();
+    assert_eq!(rendered.len(), 6);
     assert!(rendered.values().all(|count| *count == 1), "each frame was rendered once: {rendered:?}");
     let tasks = stage.farm.pictor(&["jobs", "tasks", &job]).unwrap();
     assert!(ci::farm::list_of(&tasks).iter().all(|task| task["attempts"] == 1), "{tasks:#}");

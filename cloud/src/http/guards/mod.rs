@@ -1,6 +1,6 @@
 //! Who may call a route.
 //!
-//! The table in [`super::routes`] names a [`Guard`] for each route; [`enforce`] keeps it **before** the
+//! The table in [`super::routes`] names a [`Guard`] for each route; [`enforce()`] keeps it **before** the
 //! handler and before the body is read, and leaves the caller where the extractors [`SignedIn`] and
 //! [`WorkerCaller`] find it. A handler cannot forget its guard: with the wrong one its extractor fails.
 

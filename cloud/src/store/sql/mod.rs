@@ -1,8 +1,8 @@
 //! The thin layer between the store's functions and two databases.
 //!
 //! [`dialect`] holds what differs; [`session`] runs statements; [`writer`] makes writes take turns; [`open`]
-//! sets a database up and reads its settings back; [`row`] and [`column`] turn our types into portable
-//! columns and back.
+//! sets a database up and reads its settings back; [`mod@row`] and [`mod@column`] turn our types into
+//! portable columns and back.
 
 mod column;
 mod dialect;
