@@ -2,8 +2,7 @@
 //!
 //! The runner knows only [`Engine`] and [`EngineSession`]. `start` loads the scene; `render` hands over one
 //! frame at a time; everything else comes back as [`EngineEvent`]s. A session that failed is over: its
-//! process is dead or dying,
-//! [`EngineEvent::Exited`] is its last event, and the next frame needs a new one.
+//! process is dead, [`EngineEvent::Exited`] is its last event, and the next frame needs a new one.
 //!
 //! Not here: which frame is rendered where and when (runner), where frames go afterwards (spool).
 
@@ -46,6 +45,10 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// `events` gets everything of this session, warnings of the load included. Log lines and progress are
     /// dropped while it is full; all other events wait.
+    ///
+    /// A start that fails is told by its error alone: by then the program is gone, and neither
+    /// [`EngineEvent::Failed`] nor [`EngineEvent::Exited`] is said. The two come by different ways, and a
+    /// caller that heard the end before the reason would have to guess the reason.
     fn start(
         &self,
         request: EngineRequest,
@@ -58,7 +61,7 @@ pub trait EngineSession: Send {
     /// Hands over one frame; its result comes as an event. At most one frame is in hand at a time.
     ///
     /// # Errors
-    /// The session is over, or a frame is in hand.
+    /// The session is over, and then this is why it failed, if it did; or a frame is in hand.
     fn render(&mut self, frame: i32) -> Result<(), EngineFailure>;
 
     /// Kills the program and all it started, at once.
@@ -113,7 +116,7 @@ pub enum EngineEvent {
     Log(String),
     /// The session failed and is over.
     Failed(EngineFailure),
-    /// The program is gone. Always the last event.
+    /// The program is gone. Always the last event of a session that had started.
     Exited,
 }
 

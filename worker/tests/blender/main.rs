@@ -11,6 +11,7 @@
     missing_docs
 )]
 
+mod endings;
 mod failures;
 mod frames;
 mod life;

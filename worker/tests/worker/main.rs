@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod cloud;
+#[cfg(unix)]
+mod faults;
 mod life;
 mod support;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use pictor_actors::ids::WorkerId;
 use pictor_actors::now::SystemClock;
+use pictor_actors::protocol::Software;
 use pictor_actors::supervise::{Shutdown, StopReason};
 use pictor_actors::units::Millis;
 use pictor_worker::boot::{self, Outcome, Parts};
 use pictor_worker::config::{DataDir, Identity, Key, Settings};
 use pictor_worker::control::InstanceLock;
+use pictor_worker::engines::Engine;
 use pictor_worker::engines::fake::{FakeEngine, FakePlan};
 use pictor_worker::machine::FoundSoftware;
 use pictor_worker::machine::fake::{FakeMachine, simulated_software};
@@ -23,23 +25,33 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// With a simulated engine that takes this long for a frame, on a simulated GPU.
     pub fn start(cloud: &FakeCloud, folder: &Path, frame: Millis) -> Self {
-        let data = DataDir::open(Some(folder.to_owned())).unwrap();
-        let clock = Arc::new(SystemClock);
         let plan = FakePlan { frame, ..FakePlan::default() };
+        let engine = Arc::new(FakeEngine::for_simulation(Arc::new(SystemClock), plan));
+        Self::start_with(cloud, folder, engine, simulated_software(), 1)
+    }
+
+    /// With this engine, which renders with `software`, on as many simulated GPUs; none: on the CPU.
+    pub fn start_with(
+        cloud: &FakeCloud,
+        folder: &Path,
+        engine: Arc<dyn Engine>,
+        software: Software,
+        gpus: u16,
+    ) -> Self {
+        let data = DataDir::open(Some(folder.to_owned())).unwrap();
         let identity =
             Identity { cloud: cloud.url.clone(), worker: WorkerId::from_u128(1), name: "rig".into() };
-        let software =
-            FoundSoftware { software: simulated_software(), has_denoiser: true, notes: Vec::new() };
         let parts = Parts {
             data: data.clone(),
             identity,
             key: Key::generate().unwrap(),
             settings: Settings::for_testing(),
-            engine: Arc::new(FakeEngine::for_simulation(clock.clone(), plan)),
-            machine: Box::new(FakeMachine::with_gpus("rig", 1)),
-            software: Some(vec![software]),
-            clock,
+            engine,
+            machine: Box::new(FakeMachine::with_gpus("rig", gpus)),
+            software: Some(vec![FoundSoftware { software, has_denoiser: true, notes: Vec::new() }]),
+            clock: Arc::new(SystemClock),
         };
         let (shutdown, lock) = (Shutdown::new(), InstanceLock::take(&data).unwrap().unwrap());
         let told = shutdown.clone();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use pictor_actors::protocol::FailureClass;
 use tokio::process::Child;
@@ -28,11 +28,14 @@ struct BlenderSession {
 
 impl EngineSession for BlenderSession {
     fn render(&mut self, frame: i32) -> Result<(), EngineFailure> {
-        let refuse = |text: &str| Err(EngineFailure::new(FailureClass::WorkerError, text).in_frame(frame));
-        if self.shared.busy.swap(true, Ordering::SeqCst) {
-            return refuse("a frame is in hand already");
+        let refused = |text: &str| EngineFailure::new(FailureClass::WorkerError, text).in_frame(frame);
+        if !self.orders.is_closed() && self.shared.busy.swap(true, Ordering::SeqCst) {
+            return Err(refused("a frame is in hand already"));
         }
-        self.orders.try_send(frame).or_else(|_| refuse("the session is over"))
+        self.orders.try_send(frame).map_err(|_| match self.shared.failure() {
+            Some(failure) => EngineFailure { frame: failure.frame.or(Some(frame)), ..failure },
+            None => refused("the session is over"),
+        })
     }
 
     fn kill(&mut self) {
@@ -63,11 +66,7 @@ pub async fn start(
     let program = launch.program.clone();
     let child = begin(launch).await.map_err(|error| not_started(&program, &error))?;
     let pid = child.id().unwrap_or(0);
-    let shared = Arc::new(Shared {
-        group: ProcessGroup::new(pid),
-        killed: AtomicBool::new(false),
-        busy: AtomicBool::new(false),
-    });
+    let shared = Arc::new(Shared::new(ProcessGroup::new(pid)));
     let note = orphans::note(&engine.data_dir, pid);
     let (orders, ordered) = mpsc::channel(1);
     let (loaded, when_loaded) = oneshot::channel();

@@ -1,55 +1,38 @@
-//! The task that owns one Blender process: hands it orders, reads what it says, watches time and memory,
-//! buries it.
+//! The task that owns one Blender process: hands it orders, reads what it says, watches time and memory, and
+//! buries it (`burial`).
 
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pictor_actors::now::Clock;
 use pictor_actors::protocol::FailureClass;
-use pictor_worker_domain::progress::verdict::{Ending, in_words, verdict_of_ending};
+use pictor_worker_domain::progress::verdict::in_words;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::lines::BoundedLines;
 use super::wire::Order;
 use crate::engines::{EngineEvent, EngineFailure, EngineRequest};
 use crate::platform::orphans::Note;
-use crate::platform::{ProcessGroup, resident_bytes};
+use crate::platform::resident_bytes;
 
 use super::listen::Listener;
+
+mod burial;
+mod shared;
+
+pub use shared::Shared;
 
 /// A scene of many GB on a slow disk is read in this time, else something hangs.
 const LOAD_MS_MIN: u64 = 600_000;
 /// How often resident memory is looked at, where it is bounded.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
-/// What a dead process left in its pipes is read within this time; only a grandchild can keep them open
-/// longer.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A driver that gave up ends within this time, else it is killed.
 const LEAVES_WITHIN: Duration = Duration::from_secs(5);
-
-/// What session and pump share.
-#[derive(Debug)]
-pub struct Shared {
-    /// The process and all it started.
-    pub group: ProcessGroup,
-    /// The owner ended it: its end is no failure.
-    pub killed: AtomicBool,
-    /// A frame is in hand.
-    pub busy: AtomicBool,
-}
-
-impl Shared {
-    /// Ends the process on its owner's behalf.
-    pub fn kill(&self) {
-        self.killed.store(true, Ordering::SeqCst);
-        self.group.kill();
-    }
-}
 
 /// Ends of a session.
 enum End {
@@ -134,18 +117,20 @@ impl Pump {
         })
     }
 
-    /// Lives as long as the process; its last event is [`EngineEvent::Exited`].
+    /// Lives as long as the process. Its last event is [`EngineEvent::Exited`]; where the scene was never
+    /// loaded, the answer to the start is its only word.
     pub async fn run(mut self) {
         let end = self.live().await;
         let failure = self.bury(end).await;
+        if let Some(loaded) = self.loaded.take() {
+            let stopped = || EngineFailure::new(FailureClass::WorkerError, "the start was called off");
+            let _ = loaded.send(Err(failure.unwrap_or_else(stopped)));
+            return;
+        }
         self.shared.busy.store(false, Ordering::SeqCst);
-        match (self.loaded.take(), failure) {
-            (Some(loaded), failure) => {
-                let stopped = || EngineFailure::new(FailureClass::WorkerError, "the start was called off");
-                let _ = loaded.send(Err(failure.unwrap_or_else(stopped)));
-            }
-            (None, Some(failure)) => self.listener.tell(EngineEvent::Failed(failure)).await,
-            (None, None) => {}
+        if let Some(failure) = failure {
+            self.shared.set_failure(failure.clone());
+            self.listener.tell(EngineEvent::Failed(failure)).await;
         }
         self.listener.tell(EngineEvent::Exited).await;
     }
@@ -290,54 +275,4 @@ impl Pump {
         };
         self.listener.failure(FailureClass::TimeLimit, in_words(FailureClass::TimeLimit, &text))
     }
-
-    /// Ends the process if it still lives, reads its last words, and decides what its end means.
-    async fn bury(&mut self, end: End) -> Option<EngineFailure> {
-        let mut status = None;
-        let failed = match end {
-            End::Unwanted => None,
-            End::Failed(failure) => Some(failure),
-            End::Gone(known) => {
-                status = known;
-                if status.is_none() {
-                    status = timeout(LEAVES_WITHIN, self.child.wait()).await.ok().and_then(Result::ok);
-                }
-                let said = timeout(LAST_WORDS, self.last_words()).await.ok().flatten();
-                said.or_else(|| Some(self.of_status(status)))
-            }
-        };
-        self.shared.group.kill();
-        if status.is_none() {
-            // A killed process always ends; one that hangs in the kernel must not hold the slot for ever.
-            let _ = timeout(LEAVES_WITHIN, self.child.wait()).await;
-        }
-        self.shared.group.close();
-        failed.filter(|_| !self.shared.killed.load(Ordering::SeqCst))
-    }
-
-    async fn last_words(&mut self) -> Option<EngineFailure> {
-        let mut failure = None;
-        while let Some(line) = self.stderr.next().await {
-            failure = failure.or(self.listener.hear_output(&line).await);
-        }
-        while let Some(line) = self.stdout.next().await {
-            // What the driver itself says is the better reason.
-            failure = self.listener.hear_answer(&line).await.or(failure);
-        }
-        failure
-    }
-
-    fn of_status(&self, status: Option<ExitStatus>) -> EngineFailure {
-        let (class, text) = verdict_of_ending(ending_of(status), self.listener.seen());
-        self.listener.failure(class, text)
-    }
-}
-
-fn ending_of(status: Option<ExitStatus>) -> Ending {
-    let Some(status) = status else { return Ending::Unknown };
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return Ending::Signal(signal);
-    }
-    status.code().map_or(Ending::Unknown, Ending::Code)
 }
