@@ -1,6 +1,6 @@
 //! How often one address or one caller may ask. Above it: 429 with the time to wait.
 //!
-//! The tables of counters are bounded: beyond [`KEYS_MAX`] those that have been quiet are dropped.
+//! The tables of counters are bounded: beyond `KEYS_MAX` those that have been quiet are dropped.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
