@@ -3,8 +3,7 @@
 //! ```text
 //! objects/ab/ab12…   a blob, under its hash
 //! staging/…          half-written blobs; cleared at start
-//! uploads/upl_…      parts of an upload at their offsets; kept over a restart
-//! uploads/upl_….done what the joined upload became, so that asking again answers the same
+//! uploads/upl_…/7    parts of an upload; kept over a restart
 //! ```
 //!
 //! Reading goes through `object_store`; writing does not, since it knows neither hashes nor flushing.
@@ -21,16 +20,17 @@ use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _};
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
-use tokio::fs::{self, File, OpenOptions};
-use tokio::io::AsyncSeekExt as _;
+use tokio::fs;
 
-use super::staging::{Staging, copy, disk, flush_folder, move_to};
+use super::parts::Parts;
+use super::staging::{Staging, disk};
 use super::{BlobError, Blobs, BytesIn, BytesOut, Stored};
 
 /// A folder of blobs.
 pub struct Folder {
     root: PathBuf,
     objects: LocalFileSystem,
+    parts: Parts,
 }
 
 impl Folder {
@@ -41,20 +41,12 @@ impl Folder {
         }
         clear(&root.join("staging")).await?;
         let objects = LocalFileSystem::new_with_prefix(root.join("objects")).map_err(object)?;
-        Ok(Self { root: root.to_path_buf(), objects })
+        Ok(Self { root: root.to_path_buf(), objects, parts: Parts::new(root) })
     }
 
     fn object_file(&self, hash: BlobHash) -> PathBuf {
         let name = hash.to_string();
         self.root.join("objects").join(&name[..2]).join(name)
-    }
-
-    fn upload_file(&self, upload: UploadId) -> PathBuf {
-        self.root.join("uploads").join(upload.to_string())
-    }
-
-    fn done_file(&self, upload: UploadId) -> PathBuf {
-        self.root.join("uploads").join(format!("{upload}.done"))
     }
 
     async fn store(
@@ -94,65 +86,10 @@ impl Folder {
         }
     }
 
-    async fn write_part(
-        &self,
-        upload: UploadId,
-        offset: u64,
-        body: BytesIn,
-        size_max: u64,
-    ) -> Result<u64, BlobError> {
-        let path = self.upload_file(upload);
-        let is_first = !fs::try_exists(&path).await.map_err(disk)?;
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path).await.map_err(disk)?;
-        file.seek(io::SeekFrom::Start(offset)).await.map_err(disk)?;
-        let size = copy(body, &mut file, size_max, |_| {}).await?;
-        file.sync_data().await.map_err(disk)?;
-        if is_first {
-            flush_folder(&self.root.join("uploads")).await?;
-        }
-        Ok(size)
-    }
-
     async fn join(&self, upload: UploadId, size: u64) -> Result<Stored, BlobError> {
-        if let Some(stored) = self.joined_before(upload).await? {
-            return Ok(stored);
-        }
-        let path = self.upload_file(upload);
-        let found = fs::metadata(&path).await.map_err(disk)?.len();
-        if found != size {
-            return Err(BlobError::Incomplete { found, wanted: size });
-        }
-        let hash = hash_file(path.clone()).await?;
-        let stored = Stored { hash, size };
-        // Noted before the move: killed between the two, the file is still here and is hashed again.
-        let done = self.done_file(upload);
-        fs::write(&done, format!("{hash} {size}")).await.map_err(disk)?;
-        File::open(&done).await.map_err(disk)?.sync_all().await.map_err(disk)?;
-        File::open(&path).await.map_err(disk)?.sync_all().await.map_err(disk)?;
-        move_to(&path, &self.object_file(hash)).await?;
+        let (staging, stored) = self.parts.join(upload, size).await?;
+        staging.keep(&self.object_file(stored.hash)).await?;
         Ok(stored)
-    }
-
-    async fn joined_before(&self, upload: UploadId) -> Result<Option<Stored>, BlobError> {
-        if fs::try_exists(self.upload_file(upload)).await.map_err(disk)? {
-            return Ok(None);
-        }
-        let Ok(text) = fs::read_to_string(self.done_file(upload)).await else {
-            return Err(BlobError::NotFound);
-        };
-        let parts = text.split_once(' ');
-        let stored = parts
-            .and_then(|(hash, size)| Some(Stored { hash: hash.parse().ok()?, size: size.parse().ok()? }));
-        let stored = stored.ok_or(BlobError::NotFound)?;
-        Ok((self.size(stored.hash).await? == Some(stored.size)).then_some(stored))
-    }
-
-    async fn forget(&self, upload: UploadId) -> Result<(), BlobError> {
-        for path in [self.upload_file(upload), self.done_file(upload)] {
-            remove(&path).await?;
-        }
-        Ok(())
     }
 }
 
@@ -185,12 +122,11 @@ impl Blobs for Folder {
     fn put_part(
         &self,
         upload: UploadId,
-        _part: u32,
-        offset: u64,
+        part: u32,
         body: BytesIn,
-        size_max: u64,
-    ) -> BoxFuture<'_, Result<u64, BlobError>> {
-        self.write_part(upload, offset, body, size_max).boxed()
+        length: u64,
+    ) -> BoxFuture<'_, Result<(), BlobError>> {
+        self.parts.put(upload, part, body, length).boxed()
     }
 
     fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>> {
@@ -198,7 +134,7 @@ impl Blobs for Folder {
     }
 
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>> {
-        self.forget(upload).boxed()
+        self.parts.forget(upload).boxed()
     }
 
     fn local_path(&self, hash: BlobHash) -> Option<PathBuf> {
@@ -231,14 +167,4 @@ async fn clear(folder: &Path) -> Result<(), BlobError> {
         remove(&entry.path()).await?;
     }
     Ok(())
-}
-
-/// Hashes a file off the async threads: a large one takes seconds.
-async fn hash_file(path: PathBuf) -> Result<BlobHash, BlobError> {
-    let hashed = tokio::task::spawn_blocking(move || {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(std::fs::File::open(path)?)?;
-        Ok(BlobHash::from_bytes(*hasher.finalize().as_bytes()))
-    });
-    hashed.await.map_err(io::Error::other).and_then(|hash| hash).map_err(disk)
 }

@@ -4,6 +4,7 @@
 //! disk and only then moved to their name. Which blobs belong to whom is the store's business.
 
 mod local;
+mod parts;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -101,18 +102,18 @@ pub trait Blobs: Send + Sync {
     /// Removes a blob; one that is not there is no error.
     fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Writes one part of an upload at its offset and flushes it; at most `size_max` bytes. Returns how many
-    /// came. Sending a part again replaces it.
+    /// Stores one part of an upload, numbered from 0, if it has exactly that length. Again replaces it; one that
+    /// is refused or breaks off leaves what was there.
     fn put_part(
         &self,
         upload: UploadId,
         part: u32,
-        offset: u64,
         body: BytesIn,
-        size_max: u64,
-    ) -> BoxFuture<'_, Result<u64, BlobError>>;
+        length: u64,
+    ) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Makes the parts of an upload one blob of that size. The same again answers the same.
+    /// Makes the parts of an upload one blob of that size. The parts stay until they are dropped: the same again
+    /// answers the same.
     fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>>;
 
     /// Forgets the parts of an upload.

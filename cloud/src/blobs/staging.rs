@@ -36,6 +36,19 @@ impl Staging {
         Ok(Stored { hash: BlobHash::from_bytes(*hasher.finalize().as_bytes()), size })
     }
 
+    /// The file, for a thread that blocks.
+    pub async fn file(&self) -> Result<std::fs::File, BlobError> {
+        Ok(self.file.try_clone().await.map_err(disk)?.into_std().await)
+    }
+
+    /// Flushes it and puts it in the place of another, in a folder that is there.
+    pub async fn swap_into(mut self, target: &Path) -> Result<(), BlobError> {
+        self.file.sync_all().await.map_err(disk)?;
+        fs::rename(&self.path, target).await.map_err(disk)?;
+        self.is_kept = true;
+        flush_folder(target.parent().unwrap_or(target)).await
+    }
+
     /// Flushes it and moves it to its name; where a blob of that name is, that one stays: it is the same.
     pub async fn keep(mut self, target: &Path) -> Result<(), BlobError> {
         self.file.sync_all().await.map_err(disk)?;
@@ -55,7 +68,7 @@ impl Drop for Staging {
 }
 
 /// Copies a stream into a file and returns how many bytes came. The first byte above the limit ends it.
-pub async fn copy(
+async fn copy(
     mut body: BytesIn,
     file: &mut File,
     size_max: u64,
@@ -76,7 +89,7 @@ pub async fn copy(
 }
 
 /// Renames a flushed file and flushes both folders, so that after a power cut it is there under its name.
-pub async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
+async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
     let folder = target.parent().unwrap_or(target);
     if !fs::try_exists(folder).await.map_err(disk)? {
         fs::create_dir_all(folder).await.map_err(disk)?;

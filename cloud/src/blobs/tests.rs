@@ -88,7 +88,7 @@ async fn what_is_refused_leaves_nothing() {
 async fn a_start_clears_half_written_blobs_and_keeps_uploads() {
     let (place, blobs) = folder().await;
     let upload = UploadId::generate();
-    blobs.put_part(upload, 0, 0, body(&[b"abc"]), 3).await.unwrap();
+    blobs.put_part(upload, 0, body(&[b"abc"]), 3).await.unwrap();
     std::fs::write(place.path().join("staging/left.part"), b"half").unwrap();
     drop(blobs);
     let blobs = Folder::open(place.path()).await.unwrap();
@@ -98,23 +98,71 @@ async fn a_start_clears_half_written_blobs_and_keeps_uploads() {
 
 #[tokio::test]
 async fn parts_in_any_order_become_one_blob() {
-    let (_place, blobs) = folder().await;
+    let (place, blobs) = folder().await;
     let upload = UploadId::generate();
     assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
-    assert_eq!(blobs.put_part(upload, 1, 4, body(&[b"567"]), 4).await.unwrap(), 3);
-    assert_eq!(blobs.put_part(upload, 0, 0, body(&[b"xxxx"]), 4).await.unwrap(), 4);
-    assert_eq!(blobs.put_part(upload, 0, 0, body(&[b"12", b"34"]), 4).await.unwrap(), 4, "again replaces");
-    let large = blobs.put_part(upload, 0, 0, body(&[b"12345"]), 4).await;
-    assert!(matches!(large, Err(BlobError::TooLarge { limit: 4 })));
+    blobs.put_part(upload, 1, body(&[b"567"]), 3).await.unwrap();
+    let gap = blobs.finish_parts(upload, 3).await;
+    assert!(matches!(gap, Err(BlobError::Incomplete { .. })), "the first part is missing");
+    blobs.put_part(upload, 0, body(&[b"xxxx"]), 4).await.unwrap();
+    blobs.put_part(upload, 0, body(&[b"12", b"34"]), 4).await.unwrap();
     let short = blobs.finish_parts(upload, 8).await;
     assert!(matches!(short, Err(BlobError::Incomplete { found: 7, wanted: 8 })));
     let stored = blobs.finish_parts(upload, 7).await.unwrap();
-    assert_eq!(stored.hash, hash_of(b"1234567"));
+    assert_eq!(stored.hash, hash_of(b"1234567"), "again replaces");
     assert_eq!(blobs.finish_parts(upload, 7).await.unwrap(), stored, "asked again, the same");
     assert_eq!(read(&blobs, stored.hash, None).await, b"1234567");
     blobs.drop_parts(upload).await.unwrap();
+    blobs.drop_parts(upload).await.unwrap();
     assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
     assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(7), "the blob stays");
+    assert_eq!(staged(&place), 0);
+}
+
+#[tokio::test]
+async fn a_part_that_is_sent_again_and_fails_leaves_the_good_copy() {
+    let (place, blobs) = folder().await;
+    let upload = UploadId::generate();
+    blobs.put_part(upload, 0, body(&[b"1234"]), 4).await.unwrap();
+    blobs.put_part(upload, 1, body(&[b"56"]), 2).await.unwrap();
+    for part in [0, 1] {
+        let torn = blobs.put_part(upload, part, broken(b"x"), 4).await;
+        assert!(matches!(torn, Err(BlobError::Body(_))));
+        let long = blobs.put_part(upload, part, body(&[b"xxxx", b"x"]), 4).await;
+        assert!(matches!(long, Err(BlobError::TooLarge { limit: 4 })));
+        let short = blobs.put_part(upload, part, body(&[b"x"]), 4).await;
+        assert!(matches!(short, Err(BlobError::Incomplete { found: 1, wanted: 4 })));
+    }
+    // One sender hangs in the middle of a part while another sends it whole.
+    let (slow, rest) = tokio::sync::mpsc::channel::<io::Result<Bytes>>(4);
+    slow.send(Ok(Bytes::from_static(b"xx"))).await.unwrap();
+    let hanging = blobs.put_part(upload, 0, tokio_stream::wrappers::ReceiverStream::new(rest).boxed(), 4);
+    let mut hanging = std::pin::pin!(hanging);
+    assert!(futures_util::poll!(&mut hanging).is_pending());
+    blobs.put_part(upload, 0, body(&[b"abcd"]), 4).await.unwrap();
+    drop(slow);
+    assert!(matches!(hanging.await, Err(BlobError::Incomplete { .. })));
+    assert_eq!(blobs.finish_parts(upload, 6).await.unwrap().hash, hash_of(b"abcd56"));
+    assert_eq!(staged(&place), 0);
+}
+
+#[tokio::test]
+async fn a_part_that_ends_after_its_upload_was_dropped_leaves_nothing() {
+    let (place, blobs) = folder().await;
+    let upload = UploadId::generate();
+    let (slow, rest) = tokio::sync::mpsc::channel::<io::Result<Bytes>>(4);
+    let late = blobs.put_part(upload, 0, tokio_stream::wrappers::ReceiverStream::new(rest).boxed(), 2);
+    let dropping = async {
+        while std::fs::read_dir(place.path().join("staging")).unwrap().count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        blobs.drop_parts(upload).await.unwrap();
+        slow.send(Ok(Bytes::from_static(b"12"))).await.unwrap();
+        drop(slow);
+    };
+    let (late, ()) = tokio::join!(late, dropping);
+    assert!(matches!(late, Err(BlobError::NotFound)));
+    assert_eq!((staged(&place), std::fs::read_dir(place.path().join("uploads")).unwrap().count()), (0, 0));
 }
 
 #[test]

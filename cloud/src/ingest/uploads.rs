@@ -5,7 +5,7 @@ use pictor_actors::limits::UPLOAD_PART_BYTES;
 use pictor_actors::units::{BlobHash, Millis};
 
 use super::{Ingest, IngestError};
-use crate::blobs::BytesIn;
+use crate::blobs::{BlobError, BytesIn};
 use crate::store::{NewUploadRow, StoreError, UploadRow, UploadState};
 
 /// An upload that is not finished by then is thrown away: a bad line for a week is a lost cause.
@@ -109,10 +109,12 @@ impl Ingest {
         if row.state != UploadState::Open {
             return Err(IngestError::Completing);
         }
-        let offset = u64::from(part) * row.part_size;
-        let found = self.inner.blobs.put_part(id, part, offset, body, wanted).await?;
-        if found != wanted {
-            return Err(IngestError::PartLength { part, found, wanted });
+        match self.inner.blobs.put_part(id, part, body, wanted).await {
+            Ok(()) => {}
+            Err(BlobError::Incomplete { found, wanted }) => {
+                return Err(IngestError::PartLength { part, found, wanted });
+            }
+            Err(error) => return Err(error.into()),
         }
         self.inner.store.note_part(id, part, wanted).await?;
         self.upload(account, id).await

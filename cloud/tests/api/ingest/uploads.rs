@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::scenes::made;
 use super::{begin, complete, hash_of, send_part, upload};
-use crate::harness::TestApp;
+use crate::harness::{Reply, TestApp};
 
 #[tokio::test]
 async fn parts_come_in_any_order_and_are_resumed() {
@@ -33,6 +33,28 @@ async fn parts_come_in_any_order_and_are_resumed() {
     let content = &done.value()["content"];
     assert_eq!((&content["scenes"], &content["blend_files"]), (&json!([]), &json!(["noise.blend"])));
     assert!(content["warnings"][0].as_str().unwrap().contains("could not be read"), "{done}");
+}
+
+#[tokio::test]
+async fn a_part_that_is_sent_again_and_breaks_off_leaves_the_good_copy() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let bytes = b"BLENDER-v304 and nothing more";
+    let id = begin(&program, "a.blend", bytes, Some(hash_of(bytes))).await;
+    assert_eq!(send_part(&program, &id, 0, bytes).await.status, 200);
+    let path = format!("/api/v1/uploads/{id}/parts/0");
+    let torn = futures_util::stream::iter([Ok(&b"BLAH"[..]), Err(std::io::Error::other("the line broke"))]);
+    let broken = program.request("PUT", &path).body(reqwest::Body::wrap_stream(torn)).send().await;
+    assert!(broken.is_err());
+    for odd in [&b"short"[..], &b"and this is longer than what was announced"[..]] {
+        // Without an announced length, so that the bytes themselves are counted.
+        let streamed = futures_util::stream::iter([Ok::<_, std::io::Error>(odd.to_vec())]);
+        let request = program.request("PUT", &path).body(reqwest::Body::wrap_stream(streamed));
+        let refused = Reply::of(request).await;
+        assert!(matches!(refused.status, 413 | 422), "{refused}");
+    }
+    let done = complete(&program, &id).await;
+    assert_eq!((done.status, &done.value()["blake3"]), (200, &json!(hash_of(bytes).to_string())), "{done}");
 }
 
 #[tokio::test]
