@@ -20,6 +20,8 @@ use futures_util::stream::BoxStream;
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
 
+pub use staging::disk;
+
 use crate::config::BlobsConfig;
 
 /// Bytes on their way in.

@@ -7,7 +7,7 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
 use tokio::io::AsyncWriteExt;
 
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, disk};
 
 /// The file; a copy goes away with this.
 pub(super) struct AsFile {
@@ -36,13 +36,13 @@ pub(super) async fn as_file(blobs: &dyn Blobs, hash: BlobHash, dir: &Path) -> Re
     if let Some(path) = blobs.local_path(hash) {
         return Ok(AsFile { path, is_copy: false });
     }
-    tokio::fs::create_dir_all(dir).await.map_err(BlobError::Io)?;
+    tokio::fs::create_dir_all(dir).await.map_err(disk)?;
     let copy = AsFile { path: dir.join(format!("{hash}.{}", UploadId::generate())), is_copy: true };
     let (_, mut body) = blobs.get(hash, None).await?;
-    let mut file = tokio::fs::File::create(&copy.path).await.map_err(BlobError::Io)?;
+    let mut file = tokio::fs::File::create(&copy.path).await.map_err(disk)?;
     while let Some(chunk) = body.next().await {
-        file.write_all(&chunk.map_err(BlobError::Io)?).await.map_err(BlobError::Io)?;
+        file.write_all(&chunk.map_err(disk)?).await.map_err(disk)?;
     }
-    file.flush().await.map_err(BlobError::Io)?;
+    file.flush().await.map_err(disk)?;
     Ok(copy)
 }

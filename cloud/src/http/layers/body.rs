@@ -22,7 +22,8 @@ const CHUNKS_IN_FLIGHT: usize = 8;
 const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
 const DISCARD_WITHIN: Millis = Millis::from_secs(10);
 
-/// Hands the body to `take` as a stream that may cross threads, and returns what `take` returns.
+/// Hands the body to `take` as a stream that may cross threads, and returns what `take` returns. What `take`
+/// leaves unread because it failed is read to its end, within bounds.
 pub async fn receive<T, F>(payload: Payload, take: impl FnOnce(BytesIn) -> F) -> T
 where
     F: Future<Output = T>,
@@ -31,18 +32,29 @@ where
     let taken = pin!(take(ReceiverStream::new(receiver).boxed()));
     let forwarded = pin!(forward(payload, sender));
     match select(taken, forwarded).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(((), taken)) => taken.await,
+        Either::Left((outcome, forwarded)) => {
+            // The stream is gone by now, so this ends with the next chunk.
+            if let Ok(Some(rest)) = timeout(DISCARD_WITHIN.to_duration(), forwarded).await {
+                discard(rest).await;
+            }
+            outcome
+        }
+        Either::Right((_, taken)) => taken.await,
     }
 }
 
-async fn forward(mut payload: Payload, sender: mpsc::Sender<io::Result<Bytes>>) {
+/// The body where it was not read to its end.
+async fn forward(mut payload: Payload, sender: mpsc::Sender<io::Result<Bytes>>) -> Option<Payload> {
     while let Some(chunk) = payload.next().await {
         let is_last = chunk.is_err();
-        if sender.send(chunk.map_err(io::Error::other)).await.is_err() || is_last {
+        if sender.send(chunk.map_err(io::Error::other)).await.is_err() {
+            return Some(payload);
+        }
+        if is_last {
             break;
         }
     }
+    None
 }
 
 /// Reads an unwanted body to its end, within bounds, before the answer goes out.

@@ -174,6 +174,13 @@ async fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     tokio::fs::create_dir_all(folder).await?;
     let aside = folder.join(format!("{}.part", UploadId::generate()));
-    tokio::fs::write(&aside, bytes).await?;
-    tokio::fs::rename(&aside, path).await
+    let written = match tokio::fs::write(&aside, bytes).await {
+        Ok(()) => tokio::fs::rename(&aside, path).await,
+        Err(error) => Err(error),
+    };
+    if written.is_err() {
+        // A full disk shall not keep what is of no use; should this fail too, a sweep finds it.
+        let _ = tokio::fs::remove_file(&aside).await;
+    }
+    written
 }

@@ -46,6 +46,9 @@ impl Clock for TestClock {
     }
 }
 
+/// What a test puts between the cloud and its folder of blobs.
+pub type BlobsLayer = Arc<dyn Fn(Arc<dyn Blobs>) -> Arc<dyn Blobs> + Send + Sync>;
+
 /// A running cloud with one account, the owner. Stops when dropped.
 pub struct TestApp {
     /// `http://127.0.0.1:PORT`
@@ -93,7 +96,16 @@ impl TestApp {
         config.limits.requests_per_minute = 1_000_000;
         config.limits.sign_ins_per_minute = 10_000;
         change(&mut config);
-        Self::launch(folder, Arc::new(config), TestClock::default(), Person::named("owner")).await
+        Self::launch(folder, Arc::new(config), TestClock::default(), Person::named("owner"), plain()).await
+    }
+
+    /// A cloud with something between it and its blobs.
+    pub async fn start_on(layer: BlobsLayer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Arc::new(Config::for_testing(folder.path()));
+        let app = Self::launch(folder, config, TestClock::default(), Person::named("owner"), layer).await;
+        app.seed_owner().await;
+        app
     }
 
     /// Stops the cloud in order and starts another on the same folder, at another address.
@@ -101,10 +113,16 @@ impl TestApp {
         let folder = self.folder.take().unwrap();
         let (config, clock, owner) = (Arc::clone(&self.config), self.clock.clone(), self.owner.clone());
         tokio::task::spawn_blocking(move || drop(self)).await.unwrap();
-        Self::launch(folder, config, clock, owner).await
+        Self::launch(folder, config, clock, owner, plain()).await
     }
 
-    async fn launch(folder: tempfile::TempDir, config: Arc<Config>, clock: TestClock, owner: Person) -> Self {
+    async fn launch(
+        folder: tempfile::TempDir,
+        config: Arc<Config>,
+        clock: TestClock,
+        owner: Person,
+        layer: BlobsLayer,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
@@ -112,7 +130,7 @@ impl TestApp {
         let thread = {
             let (config, clock, shutdown, metrics) =
                 (Arc::clone(&config), clock.clone(), shutdown.clone(), metrics.clone());
-            std::thread::spawn(move || run(config, clock, shutdown, metrics, listener, sender))
+            std::thread::spawn(move || run(config, clock, shutdown, metrics, listener, layer, sender))
         };
         let Parts { store, blobs, farm, state } = receiver.await.expect("the server's thread starts");
         Self {
@@ -141,18 +159,23 @@ impl TestApp {
     }
 }
 
+fn plain() -> BlobsLayer {
+    Arc::new(|blobs| blobs)
+}
+
 fn run(
     config: Arc<Config>,
     clock: TestClock,
     shutdown: Shutdown,
     metrics: Metrics,
     listener: TcpListener,
+    layer: BlobsLayer,
     ready: oneshot::Sender<Parts>,
 ) {
     actix_web::rt::System::new().block_on(async move {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let store = Store::open(&config.database).await.unwrap();
-        let blobs = blobs::open(&config.blobs).await.unwrap();
+        let blobs = layer(blobs::open(&config.blobs).await.unwrap());
         let farm = Farm::start(FarmParts {
             store: store.clone(),
             blobs: Arc::clone(&blobs),

@@ -15,6 +15,6 @@ mod app;
 mod client;
 mod seed;
 
-pub use app::{TestApp, TestClock};
+pub use app::{BlobsLayer, TestApp, TestClock};
 pub use client::{Client, Reply};
 pub use seed::{PASSWORD, Person, SeedJob, TestWorker};

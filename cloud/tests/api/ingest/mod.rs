@@ -2,6 +2,7 @@
 //! Blender.
 
 mod downloads;
+mod full_disk;
 mod inputs;
 mod scenes;
 mod uploads;
