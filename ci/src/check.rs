@@ -40,7 +40,7 @@ fn deny(root: &Path) -> Result<()> {
     let Some(snapshot) = advisory_snapshot(root)? else {
         if shell::run("cargo-deny", &["fetch", "db"]).is_err() {
             // Said, not failed: a machine without a network could otherwise check nothing at all.
-            println!("NOT CHECKED: there is no snapshot in ../shared/data and the database cannot be fetched");
+            println!("NOT CHECKED: no snapshot in ../shared/data, and the database cannot be fetched");
             return Ok(());
         }
         return shell::run("cargo-deny", &["check", "advisories"]);
