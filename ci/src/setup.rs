@@ -26,8 +26,8 @@ const BPY: &str = "bpy==5.0.1";
 /// Everything `cargo ci test` needs.
 pub fn everything(root: &Path) -> Result<()> {
     debian()?;
-    cargo_tool("cargo-nextest", "cargo-nextest", None)?;
-    cargo_tool("cargo-deny", "cargo-deny", Some("0.20.2"))?;
+    cargo_tool("cargo-nextest", "cargo-nextest", "0.9.143")?;
+    cargo_tool("cargo-deny", "cargo-deny", "0.20.2")?;
     bpy()?;
     web(root)
 }
@@ -83,16 +83,12 @@ fn apt(arguments: &[&str]) -> Result<()> {
     shell::run_with(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-fn cargo_tool(program: &str, package: &str, version: Option<&str>) -> Result<()> {
+fn cargo_tool(program: &str, package: &str, version: &str) -> Result<()> {
     if shell::has(program) {
         return Ok(());
     }
     shell::say(&format!("installing {package} with cargo (once, some minutes)"));
-    let mut arguments = vec!["install", "--locked", package];
-    if let Some(version) = version {
-        arguments.extend(["--version", version]);
-    }
-    shell::run("cargo", &arguments)
+    shell::run("cargo", &["install", "--locked", package, "--version", version])
 }
 
 /// Where downloads that outlive a checkout are kept.
