@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::support::{Rig, processes_of};
 
 /// Waits until no process of this rig is left; answers how long it took.
-async fn gone_after(dir: &Path) -> u64 {
+pub async fn gone_after(dir: &Path) -> u64 {
     let clock = SystemClock;
     let began = clock.now().mono;
     let mut tick = tokio::time::interval(Duration::from_millis(20));
@@ -66,7 +66,8 @@ async fn a_start_that_is_called_off_leaves_nothing() {
 #[tokio::test]
 #[ignore = "only as a process of its own"]
 async fn hold_a_session() {
-    let rig = Rig::new("slow.blend");
+    let of_module = std::env::var_os("HOLD_THE_MODULE").and_then(|_| Rig::of_module("slow.blend"));
+    let rig = of_module.unwrap_or_else(|| Rig::new("slow.blend"));
     let mut running = rig.start().await.unwrap();
     running.session.render(1).unwrap();
     while !matches!(running.next().await, EngineEvent::Progress { .. }) {}
@@ -75,9 +76,13 @@ async fn hold_a_session() {
 }
 
 /// Starts that process and answers it with its folder.
-fn worker_with_a_session() -> (std::process::Child, std::path::PathBuf) {
+fn worker_with_a_session(of_module: bool) -> (std::process::Child, std::path::PathBuf) {
     use std::io::{BufRead, BufReader};
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if of_module {
+        command.env("HOLD_THE_MODULE", "1");
+    }
+    let mut child = command
         .args(["--exact", "life::hold_a_session", "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -88,9 +93,8 @@ fn worker_with_a_session() -> (std::process::Child, std::path::PathBuf) {
     (child, held.expect("it did not get as far"))
 }
 
-#[tokio::test]
-async fn no_blender_outlives_a_worker_that_is_killed() {
-    let (mut worker, dir) = worker_with_a_session();
+async fn nothing_outlives_a_worker_that_is_killed(of_module: bool) {
+    let (mut worker, dir) = worker_with_a_session(of_module);
     assert_eq!(processes_of(&dir).len(), 1);
     worker.kill().unwrap();
     worker.wait().unwrap();
@@ -102,8 +106,20 @@ async fn no_blender_outlives_a_worker_that_is_killed() {
 }
 
 #[tokio::test]
+async fn no_blender_outlives_a_worker_that_is_killed() {
+    nothing_outlives_a_worker_that_is_killed(false).await;
+}
+
+#[tokio::test]
+async fn no_module_outlives_a_worker_that_is_killed() {
+    if Rig::of_module("slow.blend").is_some() {
+        nothing_outlives_a_worker_that_is_killed(true).await;
+    }
+}
+
+#[tokio::test]
 async fn the_next_start_ends_what_the_kernel_missed() {
-    let (mut worker, dir) = worker_with_a_session();
+    let (mut worker, dir) = worker_with_a_session(false);
     assert_eq!(processes_of(&dir).len(), 1);
     assert_eq!(end_orphans(&dir.join("data")), 1);
     gone_after(&dir).await;

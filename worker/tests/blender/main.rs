@@ -11,11 +11,13 @@
     missing_docs
 )]
 
+mod disk;
 mod endings;
 mod failures;
 mod frames;
 mod life;
 mod module;
+mod module_failures;
 mod settings;
 mod software;
 mod support;

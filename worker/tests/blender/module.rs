@@ -3,26 +3,10 @@
 
 use std::process::Command;
 
-use pictor_actors::protocol::assignment::{OutputFormat, RenderEngine};
-use pictor_actors::protocol::{FailureClass, Software};
+use pictor_actors::protocol::assignment::OutputFormat;
 use pictor_worker::engines::EngineEvent;
 
 use super::support::{Rig, pixels};
-
-fn rig(scene: &str) -> Option<Rig> {
-    let Some(python) = std::env::var_os("PICTOR_TEST_BPY_PYTHON") else {
-        eprintln!("not tried: PICTOR_TEST_BPY_PYTHON is not set");
-        return None;
-    };
-    let mut rig = Rig::new(scene);
-    rig.request.software = Software {
-        name: "bpy".into(),
-        version: "0".into(),
-        path: python.to_string_lossy().into_owned(),
-        engines: vec![RenderEngine::Cycles],
-    };
-    Some(rig)
-}
 
 /// The same frames by the module's own animation render.
 fn bare(rig: &Rig) -> Vec<std::path::PathBuf> {
@@ -40,7 +24,7 @@ fn bare(rig: &Rig) -> Vec<std::path::PathBuf> {
 }
 
 async fn equals_bare(scene: &str) {
-    let Some(rig) = rig(scene) else { return };
+    let Some(rig) = Rig::of_module(scene) else { return };
     let bare = bare(&rig);
     let mut running = rig.start().await.unwrap();
     for (frame, bare) in (1..=4).zip(bare) {
@@ -73,27 +57,14 @@ async fn cuts_equal_the_bare_module() {
 
 #[tokio::test]
 async fn layers_come_in_one_exr() {
-    let Some(mut rig) = rig("layers.blend") else { return };
+    let Some(mut rig) = Rig::of_module("layers.blend") else { return };
     rig.request.render.format = OutputFormat::OpenExrMultilayer;
     rig.start().await.unwrap().frame(1).await;
 }
 
 #[tokio::test]
-async fn scenes_are_refused_for_the_same_reasons() {
-    for (scene, class) in [
-        ("script_driver.blend", FailureClass::NeedsScripts),
-        ("script_text.blend", FailureClass::NeedsScripts),
-        ("no_camera.blend", FailureClass::NoCamera),
-        ("only_linked.blend", FailureClass::MissingFile),
-    ] {
-        let Some(rig) = rig(scene) else { return };
-        assert_eq!(rig.fails_to_start().await.class, class, "{scene}");
-    }
-}
-
-#[tokio::test]
-async fn a_scene_by_name_and_a_missing_texture() {
-    let Some(mut rig) = rig("two_scenes.blend") else { return };
+async fn a_scene_is_chosen_by_its_name() {
+    let Some(mut rig) = Rig::of_module("two_scenes.blend") else { return };
     rig.request.render.scene = Some("Second".into());
     let (path, _) = rig.start().await.unwrap().frame(1).await;
     assert_eq!(pixels(&path).dimensions(), (32, 32));

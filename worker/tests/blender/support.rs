@@ -88,6 +88,22 @@ impl Rig {
         Self { dir, request, engine }
     }
 
+    /// A rig whose program is a Python with `bpy`; nothing, and said so, where there is none.
+    pub fn of_module(scene: &str) -> Option<Self> {
+        let Some(python) = std::env::var_os("PICTOR_TEST_BPY_PYTHON") else {
+            eprintln!("not tried: PICTOR_TEST_BPY_PYTHON is not set");
+            return None;
+        };
+        let mut rig = Self::new(scene);
+        rig.request.software = Software {
+            name: "bpy".into(),
+            version: "0".into(),
+            path: python.to_string_lossy().into_owned(),
+            engines: vec![RenderEngine::Cycles],
+        };
+        Some(rig)
+    }
+
     /// Adds a file beside the scene.
     pub fn with_input(self, name: &str) -> Self {
         std::fs::copy(scenes().join(name), self.request.inputs_dir.join(name)).unwrap();
@@ -169,8 +185,10 @@ impl Running {
 
     pub async fn until_failed(&mut self) -> EngineFailure {
         loop {
-            if let EngineEvent::Failed(failure) = self.next().await {
-                return failure;
+            match self.next().await {
+                EngineEvent::Failed(failure) => return failure,
+                EngineEvent::FrameWritten { .. } => panic!("the frame was written: {:?}", self.seen),
+                _ => {}
             }
         }
     }

@@ -244,7 +244,12 @@ impl Listener {
         let render_ms = self.clock.now().elapsed(done.began).0;
         let (path, format) = (done.path.clone(), self.request.render.format);
         let checked = tokio::task::spawn_blocking(move || check_picture(&path, format)).await;
+        let disk_was_full = self.seen == Some(FailureClass::DiskFull);
         let (fault, class) = match checked {
+            // Some formats say "saved" after a part was not.
+            Ok(Ok(_)) if disk_was_full => {
+                ("the disk ran full as it was saved".to_owned(), FailureClass::DiskFull)
+            }
             Ok(Ok(_)) if done.finished => {
                 let memory_peak_bytes = done.memory_peak_bytes.or(done.peak_in_output);
                 let (frame, path) = (done.frame, done.path);

@@ -1,7 +1,9 @@
 //! Whether a file is a whole picture of the wanted format. Cheap: its beginning and its end, not its pixels.
 
+mod open_exr;
+
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use pictor_actors::protocol::assignment::OutputFormat;
@@ -31,8 +33,6 @@ const PNG_ENDS: &[u8] = b"IEND\xaeB`\x82";
 const JPEG_BEGINS: &[u8] = b"\xff\xd8\xff";
 const JPEG_ENDS: &[u8] = b"\xff\xd9";
 const EXR_BEGINS: &[u8] = b"\x76\x2f\x31\x01";
-/// No EXR with a picture is smaller: its header alone needs more.
-const EXR_BYTES_MIN: u64 = 256;
 
 /// Looks at the file; answers its size. Reads a few bytes from disk and therefore blocks shortly.
 ///
@@ -58,11 +58,18 @@ pub fn check_picture(path: &Path, format: OutputFormat) -> Result<u64, PictureFa
     if head != begins {
         return Err(PictureFault::NotThatFormat(name));
     }
-    let too_small = ends.is_empty() && size < EXR_BYTES_MIN;
-    if too_small || !ends_with(&mut file, size, ends).map_err(unreadable)? {
-        return Err(PictureFault::CutOff);
+    let is_whole = match format {
+        OutputFormat::Png | OutputFormat::Jpeg => ends_with(&mut file, size, ends),
+        OutputFormat::OpenExr | OutputFormat::OpenExrMultilayer => {
+            open_exr::is_whole(&mut BufReader::new(file), size)
+        }
+    };
+    match is_whole {
+        Ok(true) => Ok(size),
+        Ok(false) => Err(PictureFault::CutOff),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(PictureFault::CutOff),
+        Err(error) => Err(unreadable(error)),
     }
-    Ok(size)
 }
 
 fn ends_with(file: &mut File, size: u64, ends: &[u8]) -> std::io::Result<bool> {
@@ -94,7 +101,10 @@ mod tests {
         let jpeg = [JPEG_BEGINS, b"....", JPEG_ENDS].concat();
         assert!(check(&jpeg, OutputFormat::Jpeg).is_ok());
         assert_eq!(check(EXR_BEGINS, OutputFormat::OpenExr), Err(PictureFault::CutOff));
-        assert!(check(&[EXR_BEGINS, &[0; 300]].concat(), OutputFormat::OpenExrMultilayer).is_ok());
+        assert_eq!(
+            check(&[EXR_BEGINS, &[2; 300]].concat(), OutputFormat::OpenExrMultilayer),
+            Err(PictureFault::CutOff)
+        );
         assert_eq!(check_picture(&dir.path().join("none"), OutputFormat::Png), Err(PictureFault::Missing));
     }
 }
