@@ -15,7 +15,7 @@ use pictor_actors::protocol::outcome::{FrameState, WarningClass};
 use pictor_actors::protocol::upload::FrameReceipt;
 use pictor_actors::protocol::{
     AttemptOutcome, CancelReason, DeclineReason, FailureClass, FromWorker, PauseReason, RefusalCode, Retry,
-    ToWorker, WorkerActivity,
+    SearchPhase, ToWorker, WorkerActivity,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -90,12 +90,13 @@ macro_rules! variants {
 
 variants! {
     from_worker: FromWorker {
-        Hello, Heartbeat, Accept, Decline, AttemptStarted, FrameProgress, LogLines, Warning, AttemptEnded,
-        Goodbye,
+        Hello, MachineChanged, Heartbeat, Accept, Decline, AttemptStarted, FrameProgress, LogLines, Warning,
+        AttemptEnded, Goodbye,
     }
     to_worker: ToWorker { Challenge, Welcome, Refused, HeartbeatAck, Offer, Cancel, SetPause, Bye }
     activity: WorkerActivity { Idle, Preparing, Working, Finishing, Paused, Updating, Error }
     pause_reason: PauseReason { User, Dashboard, LowDisk, NoBlender, Other }
+    search_phase: SearchPhase { Running, Done }
     slot_phase: SlotPhase { Idle, Fetching, Loading, Rendering, Stopping }
     output_format: OutputFormat { Png, Jpeg, OpenExr, OpenExrMultilayer }
     render_engine: RenderEngine { Cycles, Eevee, Workbench }
@@ -121,6 +122,9 @@ fn named_in_from_worker(message: &FromWorker) -> Vec<String> {
         FromWorker::Hello(hello) => {
             names.extend(hello.pause.iter().map(|pause| pause_reason(&pause.reason)));
             names.extend(hello.machine.software.iter().flat_map(|found| &found.engines).map(render_engine));
+        }
+        FromWorker::MachineChanged(changed) => {
+            names.extend(changed.machine.software_search.iter().map(search_phase));
         }
         FromWorker::Heartbeat(heartbeat) => {
             names.push(activity(&heartbeat.activity));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pictor_actors::now::Clock;
-use pictor_actors::protocol::{Refusal, Software};
-use pictor_actors::supervise::{Shutdown, StopReason};
+use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts, Software};
+use pictor_actors::supervise::{Holding, Phase as StopPhase, Shutdown, StopReason};
 use pictor_actors::units::Millis;
 
 use crate::agents::coordinator::SoftwareFound;
@@ -17,7 +17,7 @@ use crate::config::{DataDir, Identity, Key, Settings};
 use crate::control::{self, InstanceLock};
 use crate::engines::Engine;
 use crate::inputs::Inputs;
-use crate::machine::{FoundSoftware, Machine, SoftwareSearch, find_software};
+use crate::machine::{FoundSoftware, Machine, SoftwareSearch, look_for_software};
 use crate::platform;
 use crate::spool::Spool;
 
@@ -67,19 +67,12 @@ pub async fn run(parts: Parts, shutdown: Shutdown, _lock: &InstanceLock) -> io::
     let given = parts.software.clone();
     let place = Arc::new(workplace(parts, shutdown.clone())?);
     let listening = actix_rt::spawn(control::serve(&place.data, Arc::clone(&place))?);
-    let search = search(&place);
-    let found = match given {
-        Some(software) => software,
-        None => tokio::select! {
-            found = find_software(&search) => found,
-            () = shutdown.cancelled() => Vec::new(),
-        },
-    };
-    let is_missing = found.is_empty();
-    know(&place, found);
+    let is_given = given.is_some();
+    know(&place, given);
     agents::start(&place);
-    if is_missing {
-        actix_rt::spawn(look_again(Arc::clone(&place)));
+    if !is_given {
+        let hold = shutdown.hold(StopPhase::Draining, "the look for 3D software");
+        actix_rt::spawn(look(Arc::clone(&place), hold));
     }
     let report = shutdown.conduct(DRAIN_MAX, CLOSE_MAX).await;
     for (phase, who) in report.overdue {
@@ -121,37 +114,64 @@ fn search(place: &Workplace) -> SoftwareSearch {
     }
 }
 
-/// Puts together what is known of the machine with this software.
-fn know(place: &Workplace, software: Vec<FoundSoftware>) {
-    for found in &software {
-        let Software { name, version, path, .. } = &found.software;
-        tracing::info!(name, version, path, notes = ?found.notes, "found");
-    }
+/// Puts together what is known of the machine, with this software; nothing: it is still looked for.
+fn know(place: &Workplace, given: Option<Vec<FoundSoftware>>) {
     let mut machine = place.machine.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut facts = machine.facts();
-    facts.software = software.iter().map(|found| found.software.clone()).collect();
-    let mut slots = machine.slots(&facts);
+    let facts = machine.facts();
+    drop(machine);
+    *place.known() = Known { facts, ..Known::default() };
+    let phase = if given.is_some() { SearchPhase::Done } else { SearchPhase::Running };
+    know_software(place, &given.unwrap_or_default(), phase);
+}
+
+/// The machine stays as it is: its slots have their actors. Only what they can run is otherwise.
+fn know_software(place: &Workplace, software: &[FoundSoftware], phase: SearchPhase) {
+    let mut known = place.known();
+    for found in software.iter().filter(|found| !known.software.contains(found)) {
+        let Software { name, version, path, engines } = &found.software;
+        tracing::info!(name, version, path, ?engines, notes = ?found.notes, "found");
+    }
+    known.facts.software = software.iter().map(|found| found.software.clone()).collect();
+    known.facts.software_search = Some(phase);
+    known.software = software.to_vec();
+    known.slots = slots(place, &known.facts);
+    known.revision += 1;
+}
+
+fn slots(place: &Workplace, facts: &MachineFacts) -> Vec<SlotFacts> {
+    let machine = place.machine.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut slots = machine.slots(facts);
     drop(machine);
     let off: BTreeSet<u16> = place.settings.slots_off.iter().copied().collect();
     for slot in &mut slots {
         slot.enabled &= !off.contains(&slot.slot);
     }
-    *place.known() = Known { facts, slots, software };
+    slots
 }
 
-async fn look_again(place: Arc<Workplace>) {
-    tracing::warn!("no Blender was found: this machine takes no work until there is one");
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN.to_duration()) => {}
-            () = place.shutdown.cancelled() => return,
-        }
-        let found = find_software(&search(&place)).await;
-        if !found.is_empty() {
-            know(&place, found);
-            if place.doors().coordinator.try_send(SoftwareFound).is_ok() {
-                return;
+/// Looks for programs that render; each answer is made known at once. Where there is none, looks again and
+/// again. A stop ends the probe that runs.
+async fn look(place: Arc<Workplace>, hold: Holding) {
+    let looking = async {
+        let search = search(&place);
+        while look_for_software(&search, |found| tell(&place, found, SearchPhase::Running)).await.is_empty() {
+            if place.known().facts.software_search != Some(SearchPhase::Done) {
+                tracing::warn!("no Blender was found: this machine takes no work until there is one");
             }
+            tell(&place, &[], SearchPhase::Done);
+            tokio::time::sleep(LOOK_AGAIN.to_duration()).await;
         }
+        let software = place.known().software.clone();
+        tell(&place, &software, SearchPhase::Done);
+    };
+    tokio::select! {
+        () = looking => {}
+        () = place.shutdown.cancelled() => {}
     }
+    drop(hold);
+}
+
+fn tell(place: &Workplace, software: &[FoundSoftware], phase: SearchPhase) {
+    know_software(place, software, phase);
+    agents::tell(&place.doors().coordinator, SoftwareFound);
 }

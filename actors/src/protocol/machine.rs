@@ -1,8 +1,11 @@
 //! What a machine is and how it fares. Unknown is `None`, never zero.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::assignment::RenderEngine;
+use crate::limits::SLOTS_MAX;
 use crate::units::UnixMillis;
 
 /// Facts that change seldom.
@@ -38,6 +41,28 @@ pub struct MachineFacts {
     /// Installed 3D software that can render.
     #[serde(default)]
     pub software: Vec<Software>,
+    /// Whether `software` is all there is; nothing: the worker does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_search: Option<SearchPhase>,
+}
+
+/// How far a worker's look for 3D software is: each program is started once per engine, which takes a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchPhase {
+    /// It goes on: more programs and engines may be found.
+    Running,
+    /// It is over.
+    Done,
+}
+
+/// What is otherwise since the hello: the whole of it, in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineChanged {
+    /// What the machine is.
+    pub machine: MachineFacts,
+    /// What it can render on; at most [`crate::limits::SLOTS_MAX`], each with its own number.
+    pub slots: Vec<SlotFacts>,
 }
 
 /// One GPU.
@@ -79,6 +104,13 @@ pub struct SlotFacts {
     pub engines: Vec<RenderEngine>,
     /// The owner lets it work.
     pub enabled: bool,
+}
+
+/// Whether these can be a worker's slots: not too many, each with its own number.
+#[must_use]
+pub fn are_slots_sound(slots: &[SlotFacts]) -> bool {
+    let numbers: BTreeSet<u16> = slots.iter().map(|slot| slot.slot).collect();
+    slots.len() <= SLOTS_MAX && numbers.len() == slots.len()
 }
 
 /// Newest values of a machine.

@@ -9,6 +9,7 @@
 //!   | <-- Challenge(nonce) ------------------ |
 //!   | --- Hello(signature, facts, held) ----> |
 //!   | <-- Welcome(bearer, heartbeat, drop) -- |   or Refused, then close
+//!   | --- MachineChanged -------------------> |   each time 3D software is found
 //!   | --- Heartbeat ------------------------> |
 //!   | <-- HeartbeatAck ---------------------- |
 //!   | <-- Offer(lease, fence, task) --------- |
@@ -36,7 +37,10 @@ use serde::{Deserialize, Serialize};
 pub use assignment::{Cancel, CancelReason, Decline, DeclineReason, LeaseRef, Offer, TaskSpec};
 pub use heartbeat::{Heartbeat, HeartbeatAck, Pause, PauseReason, SlotStatus, WorkerActivity};
 pub use hello::{Challenge, Hello, Welcome};
-pub use machine::{GpuFacts, GpuSample, MachineFacts, MetricSample, SlotFacts, Software};
+pub use machine::{
+    GpuFacts, GpuSample, MachineChanged, MachineFacts, MetricSample, SearchPhase, SlotFacts, Software,
+    are_slots_sound,
+};
 pub use outcome::{
     AttemptEnded, AttemptOutcome, AttemptStarted, FailureClass, FrameProgress, LogLines, TaskWarning,
 };
@@ -55,6 +59,8 @@ pub const LINK_PATH: &str = "/api/v1/link";
 pub enum FromWorker {
     /// First message: who it is, proven, and what it has and holds.
     Hello(Box<Hello>),
+    /// The machine is otherwise than its hello said: 3D software was found meanwhile. Leases stay.
+    MachineChanged(Box<MachineChanged>),
     /// Sign of life, at the interval the cloud set.
     Heartbeat(Box<Heartbeat>),
     /// The offered lease is taken.

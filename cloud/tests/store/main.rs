@@ -59,6 +59,7 @@ on_both_engines! {
         a_configuration_file_is_traded_once
         a_newer_configuration_file_replaces_the_older
         a_newer_connection_supersedes_the_older
+        what_a_machine_is_now_is_taken_from_its_newest_connection_only
         many_heartbeats_are_kept_and_renew_leases
         a_removed_worker_gives_its_leases_back
         minutes_replace_and_are_dropped_by_age;

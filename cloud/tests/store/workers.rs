@@ -1,7 +1,7 @@
 //! Workers, their configuration files and connections.
 
 use pictor_actors::ids::{LinkId, WorkerId};
-use pictor_actors::protocol::{MetricSample, Pause, PauseReason};
+use pictor_actors::protocol::{MachineChanged, MachineFacts, MetricSample, Pause, PauseReason, SlotFacts};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud::store::{
     ConflictKind, EnrolError, HeartbeatRow, NewWorkerRow, PageRequest, Store, StoreError, WorkerMinuteRow,
@@ -123,6 +123,20 @@ pub async fn a_newer_connection_supersedes_the_older(store: Store) {
     assert_eq!((row.link_id, row.disconnected_at), (None, Some(at(4))));
     assert_eq!(store.worker_by_bearer("b2").await.unwrap(), None);
     assert_eq!(store.live_leases_of_worker(scene.worker.id).await.unwrap().len(), 1, "leases stay");
+}
+
+pub async fn what_a_machine_is_now_is_taken_from_its_newest_connection_only(store: Store) {
+    let rig = scene(&store, 1, 1).await.worker.id;
+    let link = connected(&store, rig, "b").await;
+    let changed = |name: &str| MachineChanged {
+        machine: MachineFacts { hostname: name.to_owned(), ..MachineFacts::default() },
+        slots: vec![SlotFacts { slot: 3, gpu_pci_id: None, engines: vec![], enabled: true }],
+    };
+    store.save_machine(rig, link, &changed("rig"), at(5)).await.unwrap();
+    store.save_machine(rig, LinkId::generate(), &changed("stranger"), at(6)).await.unwrap();
+    let row = store.worker(rig).await.unwrap();
+    let MachineChanged { machine, slots } = changed("rig");
+    assert_eq!((row.machine, row.slots, row.link_id), (Some(machine), Some(slots), Some(link)));
 }
 
 pub async fn many_heartbeats_are_kept_and_renew_leases(store: Store) {

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use actix::dev::ToEnvelope;
 use actix::prelude::{Actor, Handler, Message};
 use pictor_actors::now::Clock;
-use pictor_actors::protocol::{MachineFacts, Refusal, SlotFacts};
+use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts};
 use pictor_actors::supervise::{Door, Keeping, RestartBudget, Shutdown, keep};
 use pictor_actors::units::{Millis, UnixMillis};
 
@@ -89,6 +89,8 @@ pub struct Known {
     pub slots: Vec<SlotFacts>,
     /// Programs that render.
     pub software: Vec<FoundSoftware>,
+    /// Rises with each change.
+    pub revision: u64,
 }
 
 /// Where each actor's messages go in.
@@ -101,6 +103,20 @@ pub struct Doors {
     pub runners: BTreeMap<u16, Door<runner::Runner>>,
     /// Owns finished frames.
     pub uploader: Door<uploader::Uploader>,
+}
+
+impl Known {
+    /// Whether there is a program that renders anything.
+    #[must_use]
+    pub fn can_render(&self) -> bool {
+        self.software.iter().any(|found| !found.software.engines.is_empty())
+    }
+
+    /// Whether the look for such programs goes on.
+    #[must_use]
+    pub fn is_searching(&self) -> bool {
+        self.facts.software_search == Some(SearchPhase::Running)
+    }
 }
 
 impl Workplace {
@@ -155,7 +171,7 @@ fn factory<A>(
 
 /// Tells an actor something. A mailbox that is full, or an actor that is being rebuilt, loses it: whoever is
 /// rebuilt asks the others how they stand, so this costs a wait and no work.
-fn tell<A, M>(door: &Door<A>, message: M)
+pub(crate) fn tell<A, M>(door: &Door<A>, message: M)
 where
     M: Message + Send + 'static,
     M::Result: Send,

@@ -2,7 +2,7 @@
 
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::protocol::heartbeat::SlotPhase;
-use pictor_actors::protocol::{Pause, PauseReason, WorkerActivity};
+use pictor_actors::protocol::{Pause, PauseReason, SearchPhase, Software, WorkerActivity};
 use pictor_actors::units::{Millis, UnixMillis};
 use pictor_worker_domain::presence::Span;
 
@@ -110,6 +110,7 @@ fn lines_of(status: &WorkerStatus, now: UnixMillis) -> Vec<String> {
     for slot in &status.slots {
         lines.extend(slot_lines(slot, now));
     }
+    lines.extend(software_lines(status));
     if let Some(why) = &status.no_gpu_because {
         lines.push(format!("  no GPU   {why}"));
     }
@@ -129,6 +130,25 @@ fn lines_of(status: &WorkerStatus, now: UnixMillis) -> Vec<String> {
     }
     if let Some(free) = status.disk_free_bytes {
         lines.push(format!("  disk     {} free", size_words(free)));
+    }
+    lines
+}
+
+fn software_lines(status: &WorkerStatus) -> Vec<String> {
+    let line = |software: &Software| {
+        let Software { name, version, path, engines } = software;
+        let engines: Vec<_> = engines.iter().map(|engine| format!("{engine:?}")).collect();
+        let engines = if engines.is_empty() { "renders nothing".to_owned() } else { engines.join(", ") };
+        format!("  software {name} {version} · {engines} · {path}")
+    };
+    let mut lines: Vec<_> = status.software.iter().map(line).collect();
+    match status.software_search {
+        SearchPhase::Running if lines.is_empty() => {
+            lines.push("  software still looking for 3D software".into());
+        }
+        SearchPhase::Running => lines.push("           still looking for more".into()),
+        SearchPhase::Done if lines.is_empty() => lines.push("  software none found".into()),
+        SearchPhase::Done => {}
     }
     lines
 }

@@ -2,7 +2,7 @@
 
 use pictor_actors::ids::WorkerId;
 use pictor_actors::protocol::heartbeat::SlotPhase;
-use pictor_actors::protocol::{MetricSample, Pause, Software, WorkerActivity};
+use pictor_actors::protocol::{MetricSample, Pause, SearchPhase, Software, WorkerActivity};
 use pictor_actors::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,8 @@ pub struct WorkerStatus {
     pub slots: Vec<SlotView>,
     /// Programs that render.
     pub software: Vec<Software>,
+    /// Whether that is all: each program is started once per engine, which takes a while.
+    pub software_search: SearchPhase,
     /// Why it has no GPU slot.
     pub no_gpu_because: Option<String>,
     /// Frames that wait for delivery.

@@ -39,6 +39,7 @@ impl FakeMachine {
             no_gpu_because: (gpus == 0).then(|| "this simulated machine has none".to_owned()),
             gpus: (0..gpus).map(gpu).collect(),
             software: vec![simulated_software()],
+            software_search: None,
         };
         Self { facts, policy: SlotPolicy::default(), samples: 0 }
     }

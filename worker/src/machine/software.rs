@@ -1,18 +1,26 @@
-//! Finds Blender and `bpy`, and proves each by starting it. Answers are remembered by path and time of
-//! change, since each proof costs seconds.
+//! Finds Blender and `bpy`, and proves each by starting it, once per engine. Answers are remembered by path
+//! and time of change, since each proof costs seconds; a program whose engines were tried only in part is
+//! remembered as just that.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use pictor_actors::protocol::Software;
+use pictor_actors::protocol::assignment::RenderEngine;
 use serde::{Deserialize, Serialize};
 
 use super::search::{Candidate, candidates};
-use crate::engines::blender::probe::{Probed, probe};
+use crate::durable::{self, Secrecy};
+use crate::engines::blender::command::BPY;
+use crate::engines::blender::probe::{Tried, Untold, try_engine};
 
 /// Changes when a probe would answer otherwise than before.
-const PROBE_VERSION: u32 = 1;
+const PROBE_VERSION: u32 = 2;
+/// The engines in the order in which they are tried, the surest first.
+const ENGINES: [RenderEngine; 3] = [RenderEngine::Cycles, RenderEngine::Eevee, RenderEngine::Workbench];
 
 /// Where to look, and where answers are remembered.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +34,7 @@ pub struct SoftwareSearch {
 }
 
 /// A program that was found and started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundSoftware {
     /// What is told to the cloud.
     pub software: Software,
@@ -36,64 +44,163 @@ pub struct FoundSoftware {
     pub notes: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    probe_version: u32,
-    changed_at: u128,
-    /// Nothing: it is no 3D software.
-    found: Option<FoundSoftware>,
+/// Every usable Blender and `bpy`, newest version first; each probe is time-limited, so it always ends.
+pub async fn find_software(search: &SoftwareSearch) -> Vec<FoundSoftware> {
+    look_for_software(search, |_| {}).await
 }
 
-/// Every usable Blender and `bpy`, newest version first; each probe is time-limited, so it always ends.
+/// The same; `tell` hears of each change at once, beginning with what is remembered.
 ///
-/// Probes run one after the other: each takes whole processors, and this happens once per installed program.
-pub async fn find_software(search: &SoftwareSearch) -> Vec<FoundSoftware> {
-    let mut found = Vec::new();
-    for candidate in candidates(&search.configured, search.look_around) {
-        found.extend(look_at(&candidate, search.cache_dir.as_deref()).await);
+/// The surest engine is tried on every program before the next one is, so that a worker has something to
+/// render with after the first seconds. Probes run one after the other: each takes whole processors, and this
+/// happens once per installed program. Dropping the future ends the probe that runs; what was told until then
+/// is remembered, and the next search goes on from there.
+pub async fn look_for_software(
+    search: &SoftwareSearch,
+    mut tell: impl FnMut(&[FoundSoftware]),
+) -> Vec<FoundSoftware> {
+    let cache_dir = search.cache_dir.as_deref();
+    let candidates = candidates(&search.configured, search.look_around);
+    let mut looked: Vec<Looked> = candidates.into_iter().map(|one| Looked::recall(one, cache_dir)).collect();
+    let mut told = found_of(&looked);
+    if !told.is_empty() {
+        tell(&told);
     }
-    found.sort_by(|a: &FoundSoftware, b| {
+    for engine in ENGINES {
+        for at in 0..looked.len() {
+            if !looked[at].is_open(engine) {
+                continue;
+            }
+            looked[at].ask(engine).await;
+            let found = found_of(&looked);
+            if found != told {
+                tell(&found);
+                told = found;
+            }
+        }
+    }
+    told
+}
+
+fn found_of(looked: &[Looked]) -> Vec<FoundSoftware> {
+    let mut found: Vec<_> = looked.iter().filter_map(Looked::found).collect();
+    found.sort_by(|a, b| {
         let by_version = version_key(&b.software.version).cmp(&version_key(&a.software.version));
         by_version.then_with(|| a.software.path.cmp(&b.software.path))
     });
     found
 }
 
-async fn look_at(candidate: &Candidate, cache_dir: Option<&Path>) -> Option<FoundSoftware> {
-    let changed_at = changed_at(&candidate.program);
-    let note = cache_dir.map(|folder| folder.join(note_name(&candidate.program)));
-    if let (Some(changed_at), Some(note)) = (changed_at, &note)
-        && let Some(remembered) = recall(note, changed_at)
-    {
-        return remembered.found;
-    }
-    let (found, certain) = match probe(&candidate.program, candidate.is_python).await {
-        Probed::Works(found) => (Some(found), true),
-        Probed::NotBlender => (None, true),
-        // Perhaps the machine was busy: ask again at the next start.
-        Probed::NoAnswer => (None, false),
-    };
-    if let (Some(changed_at), Some(note), true) = (changed_at, &note, certain) {
-        remember(note, &Remembered { probe_version: PROBE_VERSION, changed_at, found: found.clone() });
-    }
-    found
+/// A candidate with all that is known of it.
+struct Looked {
+    candidate: Candidate,
+    changed_at: Option<u128>,
+    note: Option<PathBuf>,
+    told: Option<Told>,
+    /// It did not answer: perhaps the machine is busy. Asked again at the next search.
+    is_silent: bool,
 }
 
-fn recall(note: &Path, changed_at: u128) -> Option<Remembered> {
-    let remembered: Remembered = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
-    (remembered.probe_version == PROBE_VERSION && remembered.changed_at == changed_at).then_some(remembered)
+/// What a program told of itself so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Told {
+    /// It is no 3D software.
+    Other,
+    /// It is.
+    Renders {
+        version: String,
+        has_denoiser: bool,
+        /// Why an engine does not run; nothing: it does. An engine that is not in it was not tried yet.
+        engines: BTreeMap<RenderEngine, Option<String>>,
+    },
 }
 
-fn remember(note: &Path, remembered: &Remembered) {
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = note.parent() {
-            fs::create_dir_all(folder)?;
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    probe_version: u32,
+    changed_at: u128,
+    told: Told,
+}
+
+impl Looked {
+    fn recall(candidate: Candidate, cache_dir: Option<&Path>) -> Self {
+        let changed_at = changed_at(&candidate.program);
+        let note = cache_dir.map(|folder| folder.join(note_name(&candidate.program)));
+        let told = note.as_deref().zip(changed_at).and_then(|(note, changed_at)| recall(note, changed_at));
+        Self { candidate, changed_at, note, told, is_silent: false }
+    }
+
+    /// Whether this engine is worth a try.
+    fn is_open(&self, engine: RenderEngine) -> bool {
+        match &self.told {
+            _ if self.is_silent => false,
+            None => true,
+            Some(Told::Other) => false,
+            Some(Told::Renders { engines, .. }) => !engines.contains_key(&engine),
         }
-        fs::write(note, serde_json::to_vec(remembered)?)
-    };
-    if let Err(error) = write() {
-        tracing::warn!(%error, "an answer about installed software could not be remembered");
     }
+
+    async fn ask(&mut self, engine: RenderEngine) {
+        let tried = try_engine(&self.candidate.program, self.candidate.is_python, engine).await;
+        match (tried, &mut self.told) {
+            (Ok(tried), Some(Told::Renders { engines, .. })) => {
+                engines.insert(engine, tried.why_not);
+            }
+            (Ok(Tried { version, has_denoiser, why_not }), None | Some(Told::Other)) => {
+                let engines = BTreeMap::from([(engine, why_not)]);
+                self.told = Some(Told::Renders { version, has_denoiser, engines });
+            }
+            (Err(Untold::NotBlender), None) => self.told = Some(Told::Other),
+            (Err(_), _) => {
+                self.is_silent = true;
+                return;
+            }
+        }
+        self.remember();
+    }
+
+    fn found(&self) -> Option<FoundSoftware> {
+        let Some(Told::Renders { version, has_denoiser, engines }) = &self.told else { return None };
+        let software = Software {
+            name: if self.candidate.is_python { BPY } else { "Blender" }.to_owned(),
+            version: version.clone(),
+            path: self.candidate.program.to_string_lossy().into_owned(),
+            engines: engines.iter().filter(|(_, why)| why.is_none()).map(|(engine, _)| *engine).collect(),
+        };
+        let why_not = |(engine, why): (&RenderEngine, &Option<String>)| {
+            why.as_ref().map(|why| format!("{engine:?} does not run here: {why}"))
+        };
+        let mut notes: Vec<_> = engines.iter().filter_map(why_not).collect();
+        if !has_denoiser {
+            notes.push("this build has no denoiser: scenes are rendered without".to_owned());
+        }
+        if self.is_silent {
+            notes.push("it did not answer at one of its probes: it is asked again at the next start".into());
+        }
+        Some(FoundSoftware { software, has_denoiser: *has_denoiser, notes })
+    }
+
+    fn remember(&self) {
+        let (Some(note), Some(changed_at), Some(told)) = (&self.note, self.changed_at, &self.told) else {
+            return;
+        };
+        let remembered = Remembered { probe_version: PROBE_VERSION, changed_at, told: told.clone() };
+        let write = || -> io::Result<()> {
+            if let Some(folder) = note.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            durable::replace(note, &serde_json::to_vec(&remembered)?, Secrecy::Plain)
+        };
+        if let Err(error) = write() {
+            tracing::warn!(%error, "an answer about installed software could not be remembered");
+        }
+    }
+}
+
+fn recall(note: &Path, changed_at: u128) -> Option<Told> {
+    let remembered: Remembered = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
+    let is_current = remembered.probe_version == PROBE_VERSION && remembered.changed_at == changed_at;
+    is_current.then_some(remembered.told)
 }
 
 fn note_name(program: &Path) -> String {

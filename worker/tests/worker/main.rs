@@ -5,4 +5,6 @@ mod cloud;
 #[cfg(unix)]
 mod faults;
 mod life;
+#[cfg(unix)]
+mod software;
 mod support;

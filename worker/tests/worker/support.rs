@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use pictor_actors::ids::WorkerId;
 use pictor_actors::now::SystemClock;
 use pictor_actors::protocol::Software;
@@ -11,10 +12,12 @@ use pictor_actors::units::Millis;
 use pictor_worker::boot::{self, Outcome, Parts};
 use pictor_worker::config::{DataDir, Identity, Key, Settings};
 use pictor_worker::control::InstanceLock;
-use pictor_worker::engines::Engine;
 use pictor_worker::engines::fake::{FakeEngine, FakePlan};
+use pictor_worker::engines::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
 use pictor_worker::machine::FoundSoftware;
 use pictor_worker::machine::fake::{FakeMachine, simulated_software};
+
+use tokio::sync::mpsc;
 
 use crate::cloud::FakeCloud;
 
@@ -22,6 +25,19 @@ pub struct Worker {
     pub data: DataDir,
     pub shutdown: Shutdown,
     running: tokio::task::JoinHandle<Outcome>,
+}
+
+/// The simulated engine renders only for the simulated software; here it does for any.
+struct ForAnySoftware(FakeEngine);
+
+impl Engine for ForAnySoftware {
+    fn start(
+        &self,
+        request: EngineRequest,
+        events: mpsc::Sender<EngineEvent>,
+    ) -> BoxFuture<'static, Result<Box<dyn EngineSession>, EngineFailure>> {
+        self.0.start(EngineRequest { software: simulated_software(), ..request }, events)
+    }
 }
 
 impl Worker {
@@ -32,12 +48,32 @@ impl Worker {
         Self::start_with(cloud, folder, engine, simulated_software(), 1)
     }
 
+    /// With a program of which it has to find out what it can do.
+    pub fn start_looking(cloud: &FakeCloud, folder: &Path, program: &Path) -> Self {
+        let plan = FakePlan { frame: Millis(10), ..FakePlan::default() };
+        let engine = Arc::new(ForAnySoftware(FakeEngine::for_simulation(Arc::new(SystemClock), plan)));
+        let settings = Settings { blender: vec![program.to_owned()], ..Settings::for_testing() };
+        Self::begin(cloud, folder, engine, None, settings, 1)
+    }
+
     /// With this engine, which renders with `software`, on as many simulated GPUs; none: on the CPU.
     pub fn start_with(
         cloud: &FakeCloud,
         folder: &Path,
         engine: Arc<dyn Engine>,
         software: Software,
+        gpus: u16,
+    ) -> Self {
+        let software = vec![FoundSoftware { software, has_denoiser: true, notes: Vec::new() }];
+        Self::begin(cloud, folder, engine, Some(software), Settings::for_testing(), gpus)
+    }
+
+    fn begin(
+        cloud: &FakeCloud,
+        folder: &Path,
+        engine: Arc<dyn Engine>,
+        software: Option<Vec<FoundSoftware>>,
+        settings: Settings,
         gpus: u16,
     ) -> Self {
         let data = DataDir::open(Some(folder.to_owned())).unwrap();
@@ -47,10 +83,10 @@ impl Worker {
             data: data.clone(),
             identity,
             key: Key::generate().unwrap(),
-            settings: Settings::for_testing(),
+            settings,
             engine,
             machine: Box::new(FakeMachine::with_gpus("rig", gpus)),
-            software: Some(vec![FoundSoftware { software, has_denoiser: true, notes: Vec::new() }]),
+            software,
             clock: Arc::new(SystemClock),
         };
         let (shutdown, lock) = (Shutdown::new(), InstanceLock::take(&data).unwrap().unwrap());

@@ -27,7 +27,7 @@ struct OfWorker {
 }
 
 impl FreeSlots {
-    /// A worker's report; true if there is more room than before.
+    /// A worker's report; true if there is more room than before, or room for what did not fit.
     pub fn report(
         &mut self,
         worker: WorkerId,
@@ -39,11 +39,11 @@ impl FreeSlots {
             return false;
         }
         let of_worker = self.workers.entry(worker).or_default();
-        let before = of_worker.room();
+        let (room, engines) = (of_worker.room(), of_worker.engines());
         of_worker.slots = slots;
         of_worker.rested_until = rested_until;
         of_worker.on_their_way.retain(|(number, ..)| *number > offers_seen);
-        of_worker.room() > before
+        of_worker.room() > room || of_worker.engines() > engines
     }
 
     /// An offer leaves for a worker; its number.
@@ -88,6 +88,11 @@ impl OfWorker {
         })
     }
 
+    /// How many engines its slots can run, each slot by itself.
+    fn engines(&self) -> usize {
+        self.slots.iter().map(|slot| slot.engines.len()).sum()
+    }
+
     fn room(&self) -> usize {
         let held: usize = self.slots.iter().map(|slot| usize::from(slot.leases_held)).sum();
         (self.slots.len() * LEASES_PER_SLOT_MAX).saturating_sub(held + self.on_their_way.len())
@@ -96,6 +101,8 @@ impl OfWorker {
 
 #[cfg(test)]
 mod tests {
+    use pictor_actors::protocol::assignment::RenderEngine;
+
     use super::*;
 
     const WORKER: WorkerId = WorkerId::from_u128(1);
@@ -144,6 +151,15 @@ mod tests {
         assert_eq!(held(&free), []);
         free.offer_failed(WORKER, number);
         assert_eq!(held(&free), [(0, 1)]);
+    }
+
+    #[test]
+    fn an_engine_that_was_found_is_room_for_what_did_not_fit() {
+        let mut free = FreeSlots::default();
+        let with = |engines: &[RenderEngine]| vec![SlotCapacity { engines: engines.into(), ..slot(0, 0) }];
+        assert!(free.report(WORKER, with(&[]), 0, None));
+        assert!(free.report(WORKER, with(&[RenderEngine::Cycles]), 0, None));
+        assert!(!free.report(WORKER, with(&[RenderEngine::Cycles]), 0, None));
     }
 
     #[test]

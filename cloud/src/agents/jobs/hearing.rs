@@ -46,7 +46,10 @@ impl Job {
             }
             FromWorker::Warning(warning) => self.on_warning(warning, context),
             FromWorker::AttemptEnded(ended) => self.on_attempt_ended(held, ended, context),
-            FromWorker::Hello(_) | FromWorker::Heartbeat(_) | FromWorker::Goodbye { .. } => {
+            FromWorker::Hello(_)
+            | FromWorker::MachineChanged(_)
+            | FromWorker::Heartbeat(_)
+            | FromWorker::Goodbye { .. } => {
                 tracing::debug!(job = %self.id, "heard what is not about an attempt");
             }
         }

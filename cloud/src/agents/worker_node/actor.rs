@@ -41,6 +41,8 @@ pub struct WorkerNode {
     pub(super) last_heartbeat_at: Option<UnixMillis>,
     pub(super) machine: Option<MachineFacts>,
     pub(super) slots: Vec<SlotFacts>,
+    /// The store is to hear of the machine soon.
+    pub(super) is_machine_unsaved: bool,
     pub(super) statuses: BTreeMap<u16, SlotStatus>,
     pub(super) warm: BTreeMap<u16, JobId>,
     pub(super) activity: Option<WorkerActivity>,
@@ -79,6 +81,7 @@ impl WorkerNode {
             standing: standing_of(&row),
             machine: row.machine,
             slots: row.slots.unwrap_or_default(),
+            is_machine_unsaved: false,
             statuses: BTreeMap::new(),
             warm: BTreeMap::new(),
             activity: None,

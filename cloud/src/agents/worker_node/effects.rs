@@ -1,9 +1,10 @@
 //! What a worker's actor does outside itself: the store and the jobs.
 
-use actix::prelude::{AsyncContext, Context, WrapFuture};
+use actix::fut::{ActorFutureExt, WrapFuture};
+use actix::prelude::{AsyncContext, Context};
 use pictor_actors::backoff::Backoff;
 use pictor_actors::ids::{LeaseId, LinkId};
-use pictor_actors::protocol::FromWorker;
+use pictor_actors::protocol::{FromWorker, MachineChanged};
 use pictor_actors::units::Millis;
 use pictor_cloud_domain::lease::Outcome;
 use tokio::time::sleep;
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 const TRIES: u32 = 5;
 /// What the jobs could not take is said again after this.
 pub(super) const SAY_AGAIN_AFTER: Millis = Millis(100);
+/// Changes of a machine within this time cost one write.
+const SAVE_MACHINE_AFTER: Millis = Millis(300);
 /// Messages kept for jobs that are busy: each slot's few that must not be lost.
 const UNSAID_MAX: usize = 256;
 
@@ -55,6 +58,33 @@ impl WorkerNode {
             }
         };
         context.spawn(forgetting.into_actor(self));
+    }
+
+    /// Writes down what the machine is now. A worker finds its programs one after the other: a few changes
+    /// cost one write, and pages read what was written.
+    pub(super) fn save_machine_soon(&mut self, context: &mut Context<Self>) {
+        if self.is_machine_unsaved {
+            return;
+        }
+        self.is_machine_unsaved = true;
+        context.run_later(SAVE_MACHINE_AFTER.to_duration(), |node, context| {
+            node.is_machine_unsaved = false;
+            node.save_machine(context);
+        });
+    }
+
+    fn save_machine(&self, context: &mut Context<Self>) {
+        let (Some(link), Some(machine)) = (&self.link, &self.machine) else { return };
+        let (worker, link) = (self.id, link.id);
+        let changed = MachineChanged { machine: machine.clone(), slots: self.slots.clone() };
+        let (store, clock) = (self.wiring.store.clone(), self.wiring.clock.clone());
+        let saving = async move {
+            let save = || store.save_machine(worker, link, &changed, clock.now().wall);
+            if let Err(error) = retried(save).await {
+                tracing::warn!(%worker, %error, "what a machine is now was not stored; its next hello says it");
+            }
+        };
+        context.spawn(saving.into_actor(self).map(|(), node, _| node.report(node.wiring.now())));
     }
 
     /// The dashboard's pause has come to its end.
@@ -103,6 +133,7 @@ fn is_droppable(said: &FromWorker) -> bool {
     match said {
         FromWorker::FrameProgress(_) | FromWorker::LogLines(_) => true,
         FromWorker::Hello(_)
+        | FromWorker::MachineChanged(_)
         | FromWorker::Heartbeat(_)
         | FromWorker::Accept(_)
         | FromWorker::Decline(_)

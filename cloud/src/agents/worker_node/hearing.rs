@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix::prelude::Context;
 use pictor_actors::protocol::outcome::FrameState;
 use pictor_actors::protocol::{
-    CancelReason, FrameProgress, FromWorker, Heartbeat, HeartbeatAck, LeaseRef, SlotStatus, ToWorker,
+    CancelReason, FrameProgress, FromWorker, Heartbeat, HeartbeatAck, LeaseRef, MachineChanged, SlotStatus,
+    ToWorker, are_slots_sound,
 };
 use pictor_cloud_domain::lease::Outcome;
 
@@ -22,6 +23,7 @@ impl WorkerNode {
                 tracing::warn!(worker = %self.id, "a second hello on one socket");
                 self.link = None;
             }
+            FromWorker::MachineChanged(changed) => self.on_machine_changed(*changed, context),
             FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(*heartbeat, context),
             FromWorker::Goodbye { reason } => self.on_goodbye(&reason, context),
             FromWorker::Accept(lease) => self.on_attempt(lease, said, context),
@@ -32,6 +34,21 @@ impl WorkerNode {
             FromWorker::Warning(ref warning) => self.on_attempt(warning.lease, said, context),
             FromWorker::AttemptEnded(ref ended) => self.on_attempt(ended.lease, said, context),
         }
+    }
+
+    /// Leases, statuses and warm slots stay: only what the machine offers is otherwise.
+    fn on_machine_changed(&mut self, changed: MachineChanged, context: &mut Context<Self>) {
+        if !are_slots_sound(&changed.slots) {
+            tracing::warn!(worker = %self.id, "slots without a number of their own are not taken");
+            return;
+        }
+        self.machine = Some(changed.machine);
+        self.slots = changed.slots;
+        let known: BTreeSet<u16> = self.slots.iter().map(|facts| facts.slot).collect();
+        self.statuses.retain(|slot, _| known.contains(slot));
+        self.warm.retain(|slot, _| known.contains(slot));
+        self.save_machine_soon(context);
+        self.report(self.wiring.now());
     }
 
     fn on_heartbeat(&mut self, heartbeat: Heartbeat, context: &mut Context<Self>) {
@@ -117,7 +134,10 @@ impl WorkerNode {
             FromWorker::AttemptEnded(ended) => self.note_end(lease, &ended.outcome),
             FromWorker::FrameProgress(progress) => self.note_progress(slot, progress),
             FromWorker::LogLines(_) | FromWorker::Warning(_) => return false,
-            FromWorker::Hello(_) | FromWorker::Heartbeat(_) | FromWorker::Goodbye { .. } => return false,
+            FromWorker::Hello(_)
+            | FromWorker::MachineChanged(_)
+            | FromWorker::Heartbeat(_)
+            | FromWorker::Goodbye { .. } => return false,
         }
         true
     }

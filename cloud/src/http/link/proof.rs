@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use pictor_actors::limits::SLOTS_MAX;
 use pictor_actors::protocol::hello::proof_message;
-use pictor_actors::protocol::{Challenge, Hello, Refusal, RefusalCode, Retry, VERSION};
+use pictor_actors::protocol::{Challenge, Hello, Refusal, RefusalCode, Retry, VERSION, are_slots_sound};
 use pictor_actors::units::{Millis, UnixMillis};
 
 use crate::store::WorkerRow;
@@ -31,10 +31,7 @@ pub(super) fn check_shape(hello: &Hello) -> Result<(), Refusal> {
         );
         return Err(refusal(RefusalCode::VersionUnsupported, message, Retry::Never));
     }
-    let mut numbers: Vec<u16> = hello.slots.iter().map(|slot| slot.slot).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    if hello.slots.len() > SLOTS_MAX || numbers.len() != hello.slots.len() {
+    if !are_slots_sound(&hello.slots) {
         let message = format!("a worker has at most {SLOTS_MAX} slots, each with its own number");
         return Err(refusal(RefusalCode::Malformed, message, Retry::Never));
     }

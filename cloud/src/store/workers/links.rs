@@ -1,7 +1,7 @@
 //! Connections of workers and their signs of life.
 
 use pictor_actors::ids::{LeaseId, LinkId, WorkerId};
-use pictor_actors::protocol::{Hello, MetricSample};
+use pictor_actors::protocol::{Hello, MachineChanged, MetricSample};
 use pictor_actors::units::UnixMillis;
 
 use super::WorkerRow;
@@ -70,6 +70,23 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Keeps what a machine is since its hello, if this is still the worker's newest connection.
+    pub async fn save_machine(
+        &self,
+        worker: WorkerId,
+        link_id: LinkId,
+        changed: &MachineChanged,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let MachineChanged { machine, slots } = changed;
+        self.write_one(
+            "UPDATE workers SET machine = $3, slots = $4, updated_at = $5 WHERE id = $1 AND link_id = $2",
+            args![worker, link_id, machine, slots, now],
+        )
+        .await
+        .map(|_| ())
     }
 
     /// The worker whose live connection has that bearer.

@@ -1,6 +1,6 @@
 //! A worker's page: what it is, what it does, how it fares.
 
-use pictor_actors::protocol::{MachineFacts, MetricSample};
+use pictor_actors::protocol::{MachineFacts, MetricSample, SearchPhase};
 use pictor_cloud_api::workers::{Worker, WorkerSlot};
 use serde::Serialize;
 
@@ -71,6 +71,8 @@ pub struct WorkerFacts {
     pub created_at: String,
     /// It was seen at least once.
     pub is_seen: bool,
+    /// It still looks for 3D software.
+    pub is_searching: bool,
 }
 
 /// A program that renders.
@@ -131,6 +133,7 @@ fn facts(worker: &Worker, machine: Option<&MachineFacts>) -> WorkerFacts {
         online_since: worker.online_since.clone(),
         created_at: worker.created_at.clone(),
         is_seen: machine.is_some(),
+        is_searching: machine.is_some_and(|m| m.software_search == Some(SearchPhase::Running)),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Leases across connections: what both sides know stays, the rest is put right at once.
 
 use pictor_actors::ids::LeaseId;
-use pictor_actors::protocol::{FromWorker, LeaseRef, ToWorker};
+use pictor_actors::protocol::assignment::RenderEngine;
+use pictor_actors::protocol::{
+    FromWorker, LeaseRef, MachineChanged, MachineFacts, SearchPhase, SlotFacts, ToWorker,
+};
 use pictor_actors::units::Millis;
 use pictor_cloud_domain::lease::Outcome;
 
@@ -36,6 +39,34 @@ async fn a_lease_that_both_know_stays_and_is_renewed() {
         (row.expires_at > before && row.ended_at.is_none()).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn software_that_is_found_later_is_known_and_costs_no_lease() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    let (mut wire, _) = worker.connect_holding(&[lease]).await;
+    let changed = |slots: &[u16], engine: RenderEngine| {
+        let slot =
+            |slot: &u16| SlotFacts { slot: *slot, gpu_pci_id: None, engines: vec![engine], enabled: true };
+        let machine = MachineFacts { software_search: Some(SearchPhase::Done), ..MachineFacts::default() };
+        let slots = slots.iter().map(slot).collect();
+        FromWorker::MachineChanged(Box::new(MachineChanged { machine, slots }))
+    };
+    wire.say(&changed(&[0, 1], RenderEngine::Eevee)).await;
+    // Two slots of one number are none: what was known stays.
+    wire.say(&changed(&[2, 2], RenderEngine::Workbench)).await;
+    assert_eq!(wire.beat(&[lease]).await.cancel, []);
+    let live = &app.farm.workers_live(vec![worker.id]).await[0];
+    assert_eq!(live.slots.iter().map(|slot| slot.slot).collect::<Vec<_>>(), [0, 1]);
+    eventually("the store has it", || async {
+        let row = app.store.worker(worker.id).await.unwrap();
+        let engines = row.slots.unwrap()[0].engines.clone();
+        let is_done = row.machine.unwrap().software_search == Some(SearchPhase::Done);
+        (is_done && engines == [RenderEngine::Eevee]).then_some(())
+    })
+    .await;
+    assert_eq!(outcome(&app, lease).await, None, "the lease goes on");
 }
 
 #[tokio::test]

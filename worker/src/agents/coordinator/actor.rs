@@ -52,6 +52,8 @@ pub(super) struct Line {
     pub is_open: bool,
     /// What the cloud asked to sign.
     pub nonce: Option<String>,
+    /// The [`crate::agents::Known::revision`] that the cloud was told of on this socket.
+    pub told_revision: u64,
     /// Since when it is as it is.
     pub since: UnixMillis,
     /// Why it was lost the last time.
@@ -138,6 +140,20 @@ impl Coordinator {
         self.arm(context);
     }
 
+    /// No program counts as missing only when the look for one is over.
+    fn see_software(&mut self, context: &mut Context<Self>) {
+        let known = self.place.known();
+        let event = match (known.can_render(), known.is_searching()) {
+            (true, _) => Some(presence::Event::EngineFound),
+            (false, false) => Some(presence::Event::EngineMissing),
+            (false, true) => None,
+        };
+        drop(known);
+        if let Some(event) = event {
+            self.presence(event, context);
+        }
+    }
+
     /// Delivery is over, or cannot go on: say goodbye.
     pub(super) fn drain_if_done(&mut self, context: &mut Context<Self>) {
         let is_quiet = self.outbox.frames == 0 && self.all_closed();
@@ -186,10 +202,7 @@ impl Actor for Coordinator {
         tell(&doors.link, crate::agents::link::CloseSocket);
         tell(&doors.uploader, crate::agents::uploader::CloudDown);
         doors.runners.values().for_each(|runner| tell(runner, runner::ReportYourself));
-        let is_missing = self.place.known().software.is_empty();
-        if is_missing {
-            self.presence(presence::Event::EngineMissing, context);
-        }
+        self.see_software(context);
         let shutdown = self.place.shutdown.clone();
         let stopping = async move { shutdown.cancelled().await };
         context.spawn(stopping.into_actor(self).map(|(), _, context| context.notify(StopAsked)));
@@ -313,12 +326,9 @@ impl Handler<SoftwareFound> for Coordinator {
     type Result = ();
 
     fn handle(&mut self, _: SoftwareFound, context: &mut Context<Self>) {
-        let is_missing = self.place.known().software.is_empty();
-        let event = if is_missing { presence::Event::EngineMissing } else { presence::Event::EngineFound };
-        self.presence(event, context);
-        // Facts travel with a hello: say it anew.
+        self.see_software(context);
         if self.session.is_up() {
-            tell(&self.place.doors().link, crate::agents::link::CloseSocket);
+            self.say_machine();
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Does what the session decided, and says what others want said.
 
-use pictor_actors::protocol::{AttemptEnded, AttemptOutcome, Cancel, CancelReason, FromWorker, LeaseRef};
+use pictor_actors::protocol::{
+    AttemptEnded, AttemptOutcome, Cancel, CancelReason, FromWorker, LeaseRef, MachineChanged,
+};
 use pictor_worker_domain::presence;
 use pictor_worker_domain::session::Effect;
 
@@ -24,6 +26,7 @@ impl Coordinator {
             }
             Effect::SendHello => {
                 if let Some(hello) = self.hello() {
+                    self.line.told_revision = self.place.known().revision;
                     tell(&doors.link, Say(FromWorker::Hello(Box::new(hello))));
                 }
             }
@@ -40,6 +43,7 @@ impl Coordinator {
                     tell(&doors.link, Say(message));
                 }
                 tell(&doors.uploader, CloudUp);
+                self.say_machine();
             }
             Effect::AnnounceDown => {
                 self.place.cloud.set_bearer(None);
@@ -47,6 +51,18 @@ impl Coordinator {
             }
             Effect::Finish => tracing::debug!("the session has ended"),
         }
+    }
+
+    /// What the machine is, unless the cloud knows: it may have changed between the hello and the welcome.
+    pub(super) fn say_machine(&mut self) {
+        let known = self.place.known();
+        if known.revision == self.line.told_revision {
+            return;
+        }
+        self.line.told_revision = known.revision;
+        let changed = MachineChanged { machine: known.facts.clone(), slots: known.slots.clone() };
+        drop(known);
+        tell(&self.place.doors().link, Say(FromWorker::MachineChanged(Box::new(changed))));
     }
 
     /// Says it now, or keeps what must not be lost until the cloud is back.
@@ -115,6 +131,7 @@ fn is_kept(message: &FromWorker) -> bool {
     match message {
         FromWorker::AttemptStarted(_) | FromWorker::Warning(_) | FromWorker::AttemptEnded(_) => true,
         FromWorker::Hello(_)
+        | FromWorker::MachineChanged(_)
         | FromWorker::Heartbeat(_)
         | FromWorker::Accept(_)
         | FromWorker::Decline(_)

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use pictor_actors::protocol::heartbeat::SlotPhase;
-use pictor_actors::protocol::{FromWorker, Heartbeat, Hello, LeaseRef, SlotStatus, VERSION, WorkerActivity};
+use pictor_actors::protocol::{
+    FromWorker, Heartbeat, Hello, LeaseRef, SearchPhase, SlotStatus, VERSION, WorkerActivity,
+};
 use pictor_worker_domain::session::Phase;
 
 use super::actor::Coordinator;
@@ -42,7 +44,7 @@ impl Coordinator {
     }
 
     pub(super) fn status(&self) -> WorkerStatus {
-        let known = self.place.known();
+        let known = self.place.known().clone();
         let slots = known
             .slots
             .iter()
@@ -70,6 +72,7 @@ impl Coordinator {
             wallet_address: self.line.wallet.clone(),
             slots,
             software: known.facts.software.clone(),
+            software_search: known.facts.software_search.unwrap_or(SearchPhase::Done),
             no_gpu_because: known.facts.no_gpu_because.clone(),
             outbox: OutboxView {
                 frames: self.outbox.frames,
@@ -103,6 +106,10 @@ impl Coordinator {
         let is_doing =
             |phases: &[SlotPhase]| self.slots.values().any(|report| phases.contains(&report.status.phase));
         let is_working = is_doing(&[SlotPhase::Rendering]);
+        let known = self.place.known();
+        // Nothing to render with as yet is neither idle nor anybody's pause.
+        let is_looking = known.is_searching() && !known.can_render();
+        drop(known);
         let is_preparing = is_doing(&[SlotPhase::Fetching, SlotPhase::Loading]);
         let pause = self.presence.pause();
         match pause {
@@ -110,7 +117,7 @@ impl Coordinator {
             Some(_) if is_working || is_preparing => WorkerActivity::Finishing,
             Some(pause) => WorkerActivity::Paused(pause),
             None if is_working => WorkerActivity::Working,
-            None if is_preparing => WorkerActivity::Preparing,
+            None if is_preparing || is_looking => WorkerActivity::Preparing,
             None => WorkerActivity::Idle,
         }
     }
@@ -145,6 +152,7 @@ impl Coordinator {
         let unsaid = self.unsaid.iter().filter_map(|message| match message {
             FromWorker::AttemptEnded(ended) => Some(ended.lease),
             FromWorker::Hello(_)
+            | FromWorker::MachineChanged(_)
             | FromWorker::Heartbeat(_)
             | FromWorker::Accept(_)
             | FromWorker::Decline(_)

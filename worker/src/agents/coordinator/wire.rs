@@ -103,10 +103,13 @@ impl Coordinator {
             });
         }
         let cannot = |text: &str| DeclineReason::CannotRun { text: text.to_owned() };
-        let is_enabled = self.place.known().slots.iter().any(|slot| slot.slot == offer.slot && slot.enabled);
-        if !is_enabled {
-            return Err(cannot("the slot is switched off or not there"));
+        let known = self.place.known();
+        let slot = known.slots.iter().find(|slot| slot.slot == offer.slot && slot.enabled);
+        let slot = slot.ok_or_else(|| cannot("the slot is switched off or not there"))?;
+        if slot.engines.is_empty() {
+            return Err(cannot("nothing that renders was found on this machine as yet"));
         }
+        drop(known);
         let runner = self.place.doors().runners.get(&offer.slot).ok_or_else(|| cannot("no such slot"))?;
         runner.try_send(Offered(Box::new(offer))).map_err(|_| DeclineReason::NotAccepting)
     }

@@ -248,8 +248,10 @@ fn suitable<'a>(
     mut software: impl Iterator<Item = &'a Software>,
     spec: &TaskSpec,
 ) -> Result<Software, EngineFailure> {
-    let can =
-        |software: &&Software| spec.render.engine.is_none_or(|engine| software.engines.contains(&engine));
+    let can = |software: &&Software| match spec.render.engine {
+        Some(engine) => software.engines.contains(&engine),
+        None => !software.engines.is_empty(),
+    };
     software.find(can).cloned().ok_or_else(|| {
         let message = match spec.render.engine {
             Some(engine) => format!("no program on this machine renders with {engine:?}"),

@@ -1,19 +1,18 @@
-//! Starts a program to see whether it is Blender (or a Python with `bpy`), which version, and which engines
-//! work here.
+//! Starts a program to see whether it is Blender (or a Python with `bpy`), which version, and whether an
+//! engine works here. Which programs are tried with which engines, and in which order, is
+//! `machine/software.rs`'s.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pictor_actors::protocol::Software;
 use pictor_actors::protocol::assignment::RenderEngine;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::command::{BPY, Launch, command};
+use super::command::{Launch, command};
 use super::lines::BoundedLines;
 use super::wire::{Answer, Order, read_answer};
-use crate::machine::FoundSoftware;
 use crate::platform::{ProcessGroup, ProcessLimits, spawn};
 
 /// A program that does not greet by then is no Blender.
@@ -21,15 +20,22 @@ const GREETS_WITHIN: Duration = Duration::from_secs(60);
 /// Eight by eight pixels take longer only where an engine does not work: software rendering of a new EEVEE
 /// takes minutes.
 const TRIES_WITHIN: Duration = Duration::from_secs(60);
-/// The engines, the surest first.
-const ENGINES: [RenderEngine; 3] = [RenderEngine::Cycles, RenderEngine::Eevee, RenderEngine::Workbench];
 
-/// What came out.
+/// What a try of one engine told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probed {
-    /// It renders.
-    Works(FoundSoftware),
-    /// It runs and is something else, or a Blender that renders nothing.
+pub struct Tried {
+    /// Version of the program.
+    pub version: String,
+    /// It can denoise.
+    pub has_denoiser: bool,
+    /// Why the engine does not run here; nothing: it does.
+    pub why_not: Option<String>,
+}
+
+/// Why a try told nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untold {
+    /// The program ran and is something else.
     NotBlender,
     /// It did not answer in time or could not be started.
     NoAnswer,
@@ -40,54 +46,10 @@ struct Greeting {
     denoiser: bool,
 }
 
-/// What one engine's try came to.
-enum Tried {
-    Works,
-    Not(String),
-}
-
-/// Probes one program: one process per engine, since an engine that lacks its graphics may take the process
-/// along.
-pub async fn probe(program: &Path, is_python: bool) -> Probed {
-    let mut found: Option<FoundSoftware> = None;
-    for engine in ENGINES {
-        let (greeting, tried) = match try_engine(program, is_python, engine).await {
-            Ok(answers) => answers,
-            Err(probed) if found.is_none() => return probed,
-            Err(_) => continue,
-        };
-        let entry = found.get_or_insert_with(|| FoundSoftware {
-            software: Software {
-                name: if is_python { BPY } else { "Blender" }.to_owned(),
-                version: greeting.version,
-                path: program.to_string_lossy().into_owned(),
-                engines: Vec::new(),
-            },
-            has_denoiser: greeting.denoiser,
-            notes: Vec::new(),
-        });
-        match tried {
-            Tried::Works => entry.software.engines.push(engine),
-            Tried::Not(why) => entry.notes.push(format!("{engine:?} does not run here: {why}")),
-        }
-    }
-    match found {
-        Some(mut found) => {
-            if !found.has_denoiser {
-                found.notes.push("this build has no denoiser: scenes are rendered without".to_owned());
-            }
-            Probed::Works(found)
-        }
-        None => Probed::NotBlender,
-    }
-}
-
-async fn try_engine(
-    program: &Path,
-    is_python: bool,
-    engine: RenderEngine,
-) -> Result<(Greeting, Tried), Probed> {
-    let scratch = Scratch::new().ok_or(Probed::NoAnswer)?;
+/// Has a program render a few pixels with one engine, in a process of its own: an engine that lacks its
+/// graphics may take the process along. Dropping the future ends the process and all it started.
+pub async fn try_engine(program: &Path, is_python: bool, engine: RenderEngine) -> Result<Tried, Untold> {
+    let scratch = Scratch::new().ok_or(Untold::NoAnswer)?;
     let launch = Launch {
         program: program.to_owned(),
         is_module: is_python,
@@ -96,23 +58,32 @@ async fn try_engine(
         gpu_uuid: None,
         limits: ProcessLimits { nice: 5, ..ProcessLimits::default() },
     };
-    let child = spawn(command(&launch).map_err(|_| Probed::NoAnswer)?).await.map_err(|_| Probed::NoAnswer)?;
-    let group = ProcessGroup::new(child.id().unwrap_or(0));
-    let answers = converse(child, engine, &scratch.0.join("try.png"), &group).await;
-    group.close();
-    answers
+    let command = command(&launch).map_err(|_| Untold::NoAnswer)?;
+    let mut child = spawn(command).await.map_err(|_| Untold::NoAnswer)?;
+    // Declared after the child, so that it goes before it: the leader's number is still the leader's.
+    let group = Ended(ProcessGroup::new(child.id().unwrap_or(0)));
+    converse(&mut child, engine, &scratch.0.join("try.png"), &group.0).await
+}
+
+/// Ends a process group when it is dropped.
+struct Ended(ProcessGroup);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 async fn converse(
-    mut child: Child,
+    child: &mut Child,
     engine: RenderEngine,
     path: &Path,
     group: &ProcessGroup,
-) -> Result<(Greeting, Tried), Probed> {
+) -> Result<Tried, Untold> {
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Probed::NoAnswer);
+        return Err(Untold::NoAnswer);
     };
     // Nobody reads it, but a full pipe would stop the program.
     let drain = tokio::spawn(async move {
@@ -122,7 +93,7 @@ async fn converse(
     let mut lines = BoundedLines::new(stdout);
     let _ = stdin.write_all(&Order::TryEngine { engine, path }.to_line()).await;
     let greeting = timeout(GREETS_WITHIN, greeting(&mut lines)).await;
-    let tried = match &greeting {
+    let why_not = match &greeting {
         Ok(Some(_)) => timeout(TRIES_WITHIN, outcome(&mut lines)).await.ok(),
         Ok(None) | Err(_) => None,
     };
@@ -130,13 +101,13 @@ async fn converse(
     group.kill();
     let _ = child.wait().await;
     drain.abort();
-    let greeting = match greeting {
+    let Greeting { version, denoiser } = match greeting {
         Ok(Some(greeting)) => greeting,
-        Ok(None) => return Err(Probed::NotBlender),
-        Err(_) => return Err(Probed::NoAnswer),
+        Ok(None) => return Err(Untold::NotBlender),
+        Err(_) => return Err(Untold::NoAnswer),
     };
-    let too_slow = || Tried::Not(format!("no picture in {} s", TRIES_WITHIN.as_secs()));
-    Ok((greeting, tried.unwrap_or_else(too_slow)))
+    let too_slow = || Some(format!("no picture in {} s", TRIES_WITHIN.as_secs()));
+    Ok(Tried { version, has_denoiser: denoiser, why_not: why_not.unwrap_or_else(too_slow) })
 }
 
 async fn greeting<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) -> Option<Greeting> {
@@ -147,17 +118,16 @@ async fn greeting<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) 
     }
 }
 
-async fn outcome<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) -> Tried {
+/// Why the engine does not run here; nothing: it does.
+async fn outcome<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) -> Option<String> {
     while let Some(line) = lines.next().await {
         match read_answer(&line) {
-            Some(Answer::Tried { why_not: None }) => return Tried::Works,
-            Some(Answer::Tried { why_not: Some(why) } | Answer::Failed { text: why, .. }) => {
-                return Tried::Not(why);
-            }
+            Some(Answer::Tried { why_not }) => return why_not,
+            Some(Answer::Failed { text, .. }) => return Some(text),
             Some(_) | None => {}
         }
     }
-    Tried::Not("the program ended".to_owned())
+    Some("the program ended".to_owned())
 }
 
 /// A temporary folder that is removed.
