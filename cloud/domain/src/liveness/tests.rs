@@ -2,6 +2,7 @@ use pictor_actors::now::Mono;
 use proptest::prelude::*;
 
 use super::*;
+use crate::table::table;
 
 const LIMITS: LivenessLimits =
     LivenessLimits { stale_after: Millis::from_secs(15), offline_after: Millis::from_secs(60) };
@@ -48,6 +49,39 @@ fn leases_are_safe_for_a_while_after_a_start() {
     let policy = HeartbeatPolicy::new(EVERY, Millis::from_secs(120));
     assert!(!policy.may_expire(Mono(10), Mono(120_009)));
     assert!(policy.may_expire(Mono(10), Mono(120_010)));
+}
+
+#[test]
+fn the_whole_table() {
+    let after = |silence: u64| {
+        let mut worker = Liveness::never(LIMITS);
+        worker.on_sign(Mono(100_000 - silence), EVERY);
+        worker.on_deadline(Mono(100_000));
+        worker
+    };
+    let mut left = after(1_000);
+    left.on_goodbye(Mono(100_000));
+    let states = [
+        ("never", Liveness::never(LIMITS)),
+        ("online", after(1_000)),
+        ("stale", after(20_000)),
+        ("offline", after(60_000)),
+        ("offline, said goodbye", left),
+    ];
+    type Event = fn(&mut Liveness) -> bool;
+    let events: [(&str, Event); 6] = [
+        ("sign of life", |worker| worker.on_sign(Mono(100_000), EVERY)),
+        ("sign of life, next in a minute", |worker| worker.on_sign(Mono(100_000), Millis(60_000))),
+        ("goodbye", |worker| worker.on_goodbye(Mono(100_000))),
+        ("deadline, at once", |worker| worker.on_deadline(Mono(100_000))),
+        ("deadline, 15 s later", |worker| worker.on_deadline(Mono(115_000))),
+        ("deadline, 60 s later", |worker| worker.on_deadline(Mono(160_000))),
+    ];
+    insta::assert_snapshot!(table(&states, &events, |worker, event| {
+        let mut worker = worker.clone();
+        let changed = if event(&mut worker) { "changed" } else { "as before" };
+        format!("{} ({changed}), next {:?}", worker.connection(), worker.next_deadline())
+    }));
 }
 
 proptest! {

@@ -126,6 +126,37 @@ fn each_waiting_job_has_its_reasons_in_words() {
 }
 
 #[test]
+fn the_whole_table() {
+    let warm = |leases_held, job| SlotIn { leases_held, warm_job: Some(JobId::from_u128(job)), ..slot(1, 0) };
+    let slots = [
+        ("cold and free", slot(1, 0)),
+        ("warm for the job and free", warm(0, 1)),
+        ("warm for another job and free", warm(0, 2)),
+        ("runs one of the job", warm(1, 1)),
+        ("runs one of another job", warm(1, 2)),
+        ("full with the job", warm(2, 1)),
+        ("full with another job", warm(2, 2)),
+        ("rested", SlotIn { rested: true, ..slot(1, 0) }),
+        ("without an engine", SlotIn { engines: vec![], ..slot(1, 0) }),
+    ];
+    let tasks = [
+        ("its engine", task(1, 1, 1)),
+        ("any engine", TaskIn { engine: None, ..task(1, 1, 1) }),
+        ("an engine that is not here", TaskIn { engine: Some(Eevee), ..task(1, 1, 1) }),
+        ("failed here", TaskIn { failed_on: BTreeSet::from([WorkerId::from_u128(1)]), ..task(1, 1, 1) }),
+    ];
+    insta::assert_snapshot!(crate::table::table(&slots, &tasks, |slot, task| {
+        let alone = problem(vec![slot.clone()], vec![task.clone()]);
+        let plan = solve(&alone);
+        match plan.grants.first() {
+            Some(grant) if grant.ahead => "granted, one ahead".to_owned(),
+            Some(_) => "granted".to_owned(),
+            None => format!("waits: {}", words(&why(&alone, &plan)[&task.job]).join("; ")),
+        }
+    }));
+}
+
+#[test]
 fn what_is_on_its_way_is_not_granted_again() {
     let asked = problem(vec![slot(1, 0)], vec![task(1, 1, 1), task(1, 1, 2)]);
     let plan = solve(&asked);

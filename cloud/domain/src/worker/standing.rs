@@ -78,6 +78,36 @@ pub fn rest_due(failures_in_row: u32, class: FailureClass, message: &str, now: U
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::table;
+
+    #[test]
+    fn the_whole_table() {
+        const NOW: UnixMillis = UnixMillis(1_000_000);
+        let after = |failures_in_row| Standing { failures_in_row, rest: None };
+        let rest = |until| Some(Rest { until: UnixMillis(until), reason: "an earlier one".to_owned() });
+        let states = [
+            ("no failure", after(0)),
+            ("one failure", after(1)),
+            ("two failures", after(2)),
+            ("three failures", after(3)),
+            ("rested", Standing { failures_in_row: 0, rest: rest(1_000_001) }),
+            ("rest is over", Standing { failures_in_row: 0, rest: rest(1_000_000) }),
+            ("rest is over, two failures", Standing { failures_in_row: 2, rest: rest(1_000_000) }),
+        ];
+        type Event = fn(&Standing) -> Standing;
+        let events: [(&str, Event); 3] = [
+            ("time passes", Standing::clone),
+            ("attempt failed", |standing| standing.after_failure(FailureClass::Crash, "signal 11", NOW)),
+            ("frame stored", Standing::after_success),
+        ];
+        insta::assert_snapshot!(table(&states, &events, |standing, event| {
+            let next = event(standing);
+            let word = if next.is_rested(NOW) { "rested" } else { "gets work" };
+            let good = if next.is_good(NOW) { "its failures count" } else { "its failures do not count" };
+            let until = next.rest.as_ref().map(|rest| rest.until);
+            format!("{word}, {good}, {} in a row, rest until {until:?}", next.failures_in_row)
+        }));
+    }
 
     #[test]
     fn the_third_failure_in_a_row_rests_a_worker_and_a_frame_clears_the_count() {

@@ -165,12 +165,45 @@ pub fn in_words(length: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::table;
 
     const NOW: UnixMillis = UnixMillis(1_000_000_000);
 
     fn facts(connection: Connection, activity: Option<&WorkerActivity>) -> StatusFacts<'_> {
         let last_heartbeat_at = Some(UnixMillis(NOW.0 - 200_000));
         StatusFacts { connection, activity, pause: None, rest: None, last_heartbeat_at, task: Some("lamp") }
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let pause = Pause { reason: PauseReason::User, until: None };
+        let asked = Pause { reason: PauseReason::Dashboard, until: None };
+        let rest = Rest { until: NOW.plus(Millis(1)), reason: "rested because".to_owned() };
+        let says = [
+            WorkerActivity::Idle,
+            WorkerActivity::Preparing,
+            WorkerActivity::Working,
+            WorkerActivity::Finishing,
+            WorkerActivity::Paused(pause),
+            WorkerActivity::Updating,
+            WorkerActivity::Error { reason: "no space".to_owned() },
+        ];
+        let mut events = vec![("says nothing", None)];
+        events.extend(says.iter().map(|said| (activity_word(Some(said), false).unwrap(), Some(said))));
+        let connected = |connection| StatusFacts { task: None, ..facts(connection, None) };
+        let online = connected(Connection::Online);
+        let states = [
+            ("never", connected(Connection::Never)),
+            ("online", online),
+            ("online, with a task", StatusFacts { task: Some("lamp"), ..online }),
+            ("online, pause asked", StatusFacts { pause: Some(&asked), ..online }),
+            ("online, rested", StatusFacts { rest: Some(&rest), ..online }),
+            ("stale", connected(Connection::Stale)),
+            ("offline", connected(Connection::Offline)),
+        ];
+        insta::assert_snapshot!(table(&states, &events, |state, activity| {
+            Status::of(&StatusFacts { activity: *activity, ..*state }, NOW).to_string()
+        }));
     }
 
     #[test]

@@ -57,6 +57,62 @@ fn every_end_has_its_consequence() {
     insta::assert_snapshot!(table.replace("_000000000000000000000000000000", "_"));
 }
 
+/// What is known of one frame, before the event.
+fn situations() -> Vec<(&'static str, Outbox)> {
+    let on_its_way = || {
+        let mut outbox = with(&[entry(1, 1, 1)]);
+        drained(&mut outbox, NOW);
+        outbox
+    };
+    let mut waits = on_its_way();
+    waits.on_ended(key(1, 1), Ended::Unavailable { retry_after: None, random: 0 }, NOW);
+    let mut parked = on_its_way();
+    parked.on_ended(key(1, 1), Ended::Refused { text: "too large".into() }, NOW);
+    let mut cut = on_its_way();
+    cut.on_down();
+    let mut spooled_while_down = Outbox::default();
+    spooled_while_down.on_spooled(entry(1, 1, 1), NOW);
+    vec![
+        ("empty, up", with(&[])),
+        ("spooled, down", spooled_while_down),
+        ("spooled, up", with(&[entry(1, 1, 1)])),
+        ("on its way, up", on_its_way()),
+        ("on its way, down", cut),
+        ("waits to be tried again", waits),
+        ("parked", parked),
+    ]
+}
+
+#[test]
+fn every_state_meets_every_event() {
+    type Event = fn(&mut Outbox);
+    let events: [(&str, Event); 10] = [
+        ("up", |outbox| outbox.on_up(NOW)),
+        ("down", Outbox::on_down),
+        ("spooled again", |outbox| outbox.on_spooled(entry(1, 1, 1), NOW)),
+        ("another spooled", |outbox| outbox.on_spooled(entry(1, 2, 1), NOW)),
+        ("delivered", |outbox| outbox.on_ended(key(1, 1), Ended::Delivered, NOW)),
+        ("superseded", |outbox| outbox.on_ended(key(1, 1), Ended::Superseded, NOW)),
+        ("unavailable", |outbox| {
+            outbox.on_ended(key(1, 1), Ended::Unavailable { retry_after: None, random: 0 }, NOW);
+        }),
+        ("refused", |outbox| outbox.on_ended(key(1, 1), Ended::Refused { text: "no".into() }, NOW)),
+        ("unreadable", |outbox| outbox.on_ended(key(1, 1), Ended::Unreadable { text: "no".into() }, NOW)),
+        ("lease dropped", |outbox| outbox.on_lease_dropped(LeaseId::from_u128(1))),
+    ];
+    let mut table = String::new();
+    for (state, outbox) in situations() {
+        for (name, event) in &events {
+            let mut outbox = outbox.clone();
+            event(&mut outbox);
+            let effects = drained(&mut outbox, NOW);
+            let (next, depth) = (outbox.next_deadline(), outbox.depth());
+            table.push_str(&format!("{state} | {name} | {effects:?} | next {next:?} | {depth:?}\n"));
+        }
+    }
+    insta::assert_snapshot!(table.replace("_000000000000000000000000000000", "_"));
+}
+
 #[test]
 fn oldest_first_within_a_job_and_jobs_take_turns() {
     let mut outbox = with(&[entry(1, 1, 1), entry(1, 2, 1), entry(1, 3, 1), entry(2, 1, 2)]);

@@ -36,3 +36,68 @@ impl Tracker {
         self.done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stats(sample: u32, of: u32, tiles: Option<(u32, u32)>) -> Stats {
+        Stats { samples: Some((sample, of)), tiles, ..Stats::default() }
+    }
+
+    fn after(layers: u32, heard: &[Stats]) -> Tracker {
+        let mut tracker = Tracker::new(layers);
+        for stats in heard {
+            tracker.observe(stats);
+        }
+        tracker
+    }
+
+    #[test]
+    fn every_state_meets_every_event() {
+        let states = [
+            ("nothing known", after(1, &[])),
+            ("half of the only layer", after(1, &[stats(2, 4, None)])),
+            ("half of the first of two layers", after(2, &[stats(2, 4, None)])),
+            ("all of the first of two layers", after(2, &[stats(4, 4, None)])),
+            ("half of the last layer", after(2, &[stats(4, 4, None), stats(2, 4, None)])),
+            ("second of four tiles", after(1, &[stats(2, 4, Some((1, 4)))])),
+            ("all done", after(1, &[stats(4, 4, None)])),
+        ];
+        let events = [
+            ("no numbers", Stats::default()),
+            ("first sample", stats(0, 4, None)),
+            ("sample 3 of 4", stats(3, 4, None)),
+            ("last sample", stats(4, 4, None)),
+            ("more samples than there are", stats(9, 4, None)),
+            ("third of four tiles", stats(0, 4, Some((2, 4)))),
+        ];
+        let mut table = String::new();
+        for (state, tracker) in &states {
+            for (event, stats) in &events {
+                let mut tracker = tracker.clone();
+                let done = tracker.observe(stats).map_or("unknown".to_owned(), |done| format!("{done:.3}"));
+                table.push_str(&format!("{state} | {event} | {done}\n"));
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    proptest! {
+        #[test]
+        fn the_part_done_is_a_part_and_never_falls(
+            layers in 0u32..5,
+            heard in prop::collection::vec((0u32..20, 1u32..16, prop::option::of((0u32..9, 1u32..9))), 1..60),
+        ) {
+            let mut tracker = Tracker::new(layers);
+            let mut before = 0.0;
+            for (sample, of, tiles) in heard {
+                let done = tracker.observe(&stats(sample, of, tiles)).unwrap();
+                prop_assert!((before..=1.0).contains(&done), "{before} then {done}");
+                before = done;
+            }
+        }
+    }
+}
