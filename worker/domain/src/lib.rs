@@ -5,6 +5,7 @@
 //! - [`outbox`]: which finished frame is uploaded next, and when it may be forgotten.
 //! - [`presence`]: whether the machine takes work now, and why not.
 //! - [`progress`]: what an engine says, taken apart, bounded and named.
+//! - [`wear`]: when an engine's process has grown so much that it is replaced.
 //!
 //! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers
 //! come in with the event that needs one.
@@ -16,6 +17,7 @@ pub mod presence;
 pub mod progress;
 pub mod session;
 pub mod slot;
+pub mod wear;
 
 /// An event that has no meaning in the state it met; the shell logs it and goes on. Late and doubled messages
 /// end here.

@@ -101,6 +101,12 @@ pub enum EngineEvent {
         /// What the program does, in its words.
         text: Option<String>,
     },
+    /// The process has grown so much that it should render no further frame; said before the end of the
+    /// frame that showed it.
+    Worn {
+        /// In words: how much.
+        text: String,
+    },
     /// A frame's file is complete and was checked to be a picture of the wanted format.
     FrameWritten {
         /// Which.

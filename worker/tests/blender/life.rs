@@ -7,6 +7,7 @@ use std::time::Duration;
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_worker::engines::{Engine, EngineEvent};
 use pictor_worker::platform::end_orphans;
+use pictor_worker_domain::wear::WearLimits;
 use tokio::sync::mpsc;
 
 use super::support::{Rig, processes_of};
@@ -148,4 +149,22 @@ async fn progress_and_log_are_bounded_and_tell_no_path_of_ours() {
     let ours = rig.dir.path().to_string_lossy().into_owned();
     assert!(running.logged("Read blend"), "{:?}", running.seen);
     assert!(!running.logged(&ours));
+}
+
+#[tokio::test]
+async fn a_process_that_has_grown_says_so_before_its_frame_ends() {
+    let mut rig = Rig::new("moving.blend");
+    let wear = WearLimits { percent: 0, bytes: 0, frames_min: 3 };
+    rig.engine = rig.engine.with_wear(wear);
+    let mut running = rig.start().await.unwrap();
+    for frame in [1, 2] {
+        running.frame(frame).await;
+    }
+    assert!(!running.seen.iter().any(|event| matches!(event, EngineEvent::Worn { .. })));
+    running.frame(3).await;
+    let last: Vec<_> = running.seen.iter().rev().take(2).collect();
+    assert!(
+        matches!(last[..], [EngineEvent::FrameWritten { .. }, EngineEvent::Worn { .. }]),
+        "the next frame is ordered as soon as this one is written: {last:?}"
+    );
 }

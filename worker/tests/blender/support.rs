@@ -177,6 +177,7 @@ impl Running {
                 | EngineEvent::Warning { .. }
                 | EngineEvent::FrameStarted { .. }
                 | EngineEvent::Progress { .. }
+                | EngineEvent::Worn { .. }
                 | EngineEvent::Log(_) => {}
                 EngineEvent::Exited => panic!("it ended"),
             }

@@ -8,6 +8,7 @@ use pictor_actors::now::SystemClock;
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{AttemptOutcome, FailureClass, FromWorker, LeaseRef, Software};
 use pictor_worker::engines::blender::BlenderEngine;
+use pictor_worker_domain::wear::WearLimits;
 
 use crate::cloud::{FakeCloud, Seen};
 use crate::support::Worker;
@@ -35,12 +36,16 @@ fn outcome(seen: &Seen, lease: LeaseRef) -> Option<AttemptOutcome> {
     })
 }
 
+/// Starts a worker that renders with a program of these lines.
+fn worker_with(cloud: &FakeCloud, folder: &Path, lines: &str, wear: WearLimits) -> Worker {
+    let engine = BlenderEngine::new(Arc::new(SystemClock), folder.join("engines")).with_wear(wear);
+    Worker::start_with(cloud, &folder.join("data"), Arc::new(engine), program(folder, lines), 0)
+}
+
 /// Offers tasks one after the other; answers how each ended.
 async fn outcomes(lines: &str) -> Vec<AttemptOutcome> {
     let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
-    let engine = Arc::new(BlenderEngine::new(Arc::new(SystemClock), folder.path().join("engines")));
-    let worker =
-        Worker::start_with(&cloud, &folder.path().join("data"), engine, program(folder.path(), lines), 0);
+    let worker = worker_with(&cloud, folder.path(), lines, WearLimits::default());
     cloud.connected().await;
     let mut outcomes = Vec::new();
     for number in 1..=TIMES {
@@ -80,4 +85,35 @@ echo '{{"say":"failed","kind":"out_of_memory","text":"Python found no memory"}}'
         let AttemptOutcome::Failed { class, message, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!(class, FailureClass::OutOfMemory, "{message}");
     }
+}
+
+#[actix_web::test]
+async fn a_process_that_grows_is_replaced_between_frames_and_none_is_lost() {
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenes/pixel.png");
+    let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
+    let lines = format!(
+        r#"echo $$ >> {}/started
+read load
+echo '{{"say":"ready","device":"CPU, 1 threads","layers":1}}'
+while read order; do
+    frame=${{order#*\"frame\":}}
+    frame=${{frame%%,*}}
+    path=${{order##*\"path\":\"}}
+    cp {picture} "${{path%%\"*}}"
+    echo "{{\"say\":\"rendered\",\"frame\":$frame,\"finished\":true,\"memory_peak_bytes\":1}}"
+    printf '\npictor-mark %s\n' "$frame" >&2
+done"#,
+        folder.path().display()
+    );
+    let always = WearLimits { percent: 0, bytes: 0, frames_min: 3 };
+    let worker = worker_with(&cloud, folder.path(), &lines, always);
+    cloud.connected().await;
+    let lease = cloud.offer(1, &(1..=11).collect::<Vec<_>>());
+    cloud.wait("the end", |seen| outcome(seen, lease) == Some(AttemptOutcome::Rendered)).await;
+    cloud.wait("all frames", |seen| seen.frames.len() == 11).await;
+    worker.stop().await;
+    let started = std::fs::read_to_string(folder.path().join("started")).unwrap();
+    assert_eq!(started.lines().count(), 4, "three frames each, and two for the last");
+    let begun = |said: &&FromWorker| matches!(said, FromWorker::AttemptStarted(_));
+    assert_eq!(cloud.seen.lock().unwrap().heard.iter().filter(begun).count(), 1);
 }

@@ -83,8 +83,8 @@ pub enum Engine {
     Warm {
         /// Whose.
         job: JobId,
-        /// Frames it has rendered.
-        frames: u32,
+        /// Frames it may still render before it is replaced.
+        frames_left: u32,
     },
 }
 
@@ -160,6 +160,9 @@ pub enum Event {
         /// In words.
         message: String,
     },
+    /// The engine's process has grown too much: it renders no further frame. Comes before the end of the
+    /// frame in hand.
+    EngineWorn,
     /// The engine cannot go on.
     EngineFailed {
         /// The kind of failure.
@@ -247,6 +250,7 @@ impl Slot {
             Event::FrameNotSpooled { lease, frame, class, message } => {
                 self.frame_not_spooled(lease, frame, class, message, now)
             }
+            Event::EngineWorn => self.engine_worn(),
             Event::EngineFailed { class, message, frame } => self.engine_failed(class, message, frame, now),
             Event::EngineExited => self.engine_exited(now),
             Event::Cancelled { lease, reason } => self.cancelled(lease, reason, now),

@@ -87,7 +87,7 @@ impl Slot {
     pub(super) fn engine_ready(mut self, now: Mono) -> Step {
         match self.phase {
             Phase::Loading(work) => {
-                self.engine = Engine::Warm { job: work.job, frames: 0 };
+                self.engine = Engine::Warm { job: work.job, frames_left: FRAMES_PER_PROCESS_MAX };
                 self.phase = Phase::Closed; // replaced by `begin` at once
                 Ok(self.begin(work, now))
             }
@@ -99,14 +99,24 @@ impl Slot {
         }
     }
 
+    pub(super) fn engine_worn(mut self) -> Step {
+        match &mut self.engine {
+            Engine::Warm { frames_left, .. } => {
+                *frames_left = 0;
+                Ok((self, Vec::new()))
+            }
+            Engine::Absent | Engine::Starting => Err(self.refuse("wear of an engine it does not have")),
+        }
+    }
+
     pub(super) fn frame_written(mut self, frame: i32, now: Mono) -> Step {
         match self.phase {
             Phase::Rendering(mut work) if work.in_hand == Some(frame) => {
                 work.in_hand = None;
                 work.spooling.insert(frame);
                 let mut effects = vec![Effect::SpoolFrame { lease: work.lease, frame }];
-                if let Engine::Warm { frames, .. } = &mut self.engine {
-                    *frames += 1;
+                if let Engine::Warm { frames_left, .. } = &mut self.engine {
+                    *frames_left = frames_left.saturating_sub(1);
                 }
                 if work.todo.is_empty() || work.is_stopping {
                     self.phase = Phase::Rendering(work);
@@ -309,7 +319,7 @@ impl Slot {
     /// The next frame of a lease whose inputs are in place, with an engine that suits it.
     fn begin(mut self, mut work: Work, now: Mono) -> Done {
         match self.engine {
-            Engine::Warm { job, frames } if job == work.job && frames < FRAMES_PER_PROCESS_MAX => {
+            Engine::Warm { job, frames_left } if job == work.job && frames_left > 0 => {
                 let mut effects = Vec::new();
                 if !work.is_started {
                     work.is_started = true;

@@ -65,6 +65,7 @@ fn events() -> Vec<Event> {
         Event::InputsReady { lease: lease(2) },
         Event::InputsFailed { lease: lease(1), class: failed.0, message: failed.1 },
         Event::EngineReady,
+        Event::EngineWorn,
         Event::FrameWritten { frame: 1 },
         spooled(1, 1),
         Event::FrameNotSpooled {
@@ -167,6 +168,27 @@ fn a_long_task_changes_its_process_between_frames() {
 }
 
 #[test]
+fn a_worn_process_is_changed_before_the_next_frame_and_no_frame_is_lost() {
+    let slot = after(&[
+        offer(1, 1, &[1, 2]),
+        Event::InputsReady { lease: lease(1) },
+        Event::EngineReady,
+        Event::EngineWorn,
+    ]);
+    assert_eq!(slot.work().unwrap().in_hand, Some(1), "its frame is finished first");
+    let (slot, effects) = slot.step(Event::FrameWritten { frame: 1 }, NOW).unwrap();
+    assert_eq!(effects, [Effect::SpoolFrame { lease: lease(1), frame: 1 }, Effect::KillEngine]);
+    let (slot, _) = slot.step(spooled(1, 1), NOW).unwrap();
+    let (slot, effects) = slot.step(Event::EngineExited, NOW).unwrap();
+    assert_eq!(effects, [Effect::StartEngine(lease(1))]);
+    let (slot, effects) = slot.step(Event::EngineReady, NOW).unwrap();
+    assert_eq!(effects, [Effect::RenderFrame { lease: lease(1), frame: 2 }], "the attempt began long ago");
+    let (slot, _) = slot.step(Event::FrameWritten { frame: 2 }, NOW).unwrap();
+    let (_, effects) = slot.step(spooled(1, 2), NOW).unwrap();
+    assert_eq!(effects[0], Effect::ReportEnded(lease(1), AttemptOutcome::Rendered));
+}
+
+#[test]
 fn a_paused_job_keeps_its_frame_in_hand() {
     let slot = after(&[
         offer(1, 1, &[1, 2]),
@@ -211,7 +233,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (1i32..6).prop_map(|frame| Event::FrameWritten { frame }),
         (small.clone(), 1i32..6).prop_map(|(number, frame)| spooled(number, frame)),
         Just(Event::EngineExited),
-        (0usize..17).prop_map(|which| events().swap_remove(which)),
+        (0usize..18).prop_map(|which| events().swap_remove(which)),
         small.prop_map(|number| Event::Cancelled { lease: lease(number), reason: CancelReason::Superseded }),
         Just(Event::DeadlineDue),
     ]

@@ -102,6 +102,9 @@ impl Runner {
     }
 
     pub(super) fn kill_engine(&mut self, context: &mut Context<Self>) {
+        if self.slot.work().is_some() {
+            tracing::info!(slot = self.number, "the engine's process is ended; a new one goes on");
+        }
         if let Some(session) = &mut self.engine.session {
             session.kill();
             return; // its last word is that it is gone
@@ -175,6 +178,13 @@ impl Runner {
             EngineEvent::FrameWritten { frame, path, render_ms, memory_peak_bytes } => {
                 self.engine.written.insert(frame, Written { path, render_ms, memory_peak_bytes });
                 self.step(Event::FrameWritten { frame }, context);
+            }
+            EngineEvent::Worn { text } => {
+                tracing::info!(
+                    slot = self.number,
+                    "the engine's process is replaced before its next frame: {text}"
+                );
+                self.step(Event::EngineWorn, context);
             }
             EngineEvent::Log(line) => self.log(&line, context),
             EngineEvent::Failed(failure) => self.engine_failed(failure, context),

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use pictor_actors::limits::FRAME_BYTES_MAX;
 use pictor_actors::now::Clock;
+use pictor_worker_domain::wear::WearLimits;
 use tokio::sync::mpsc;
 
 use super::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
@@ -31,6 +32,7 @@ pub struct BlenderEngine {
     data_dir: PathBuf,
     file_bytes_max: u64,
     nice: u8,
+    wear: WearLimits,
 }
 
 impl BlenderEngine {
@@ -38,13 +40,25 @@ impl BlenderEngine {
     /// them, and keeps compiled GPU kernels there.
     pub fn new(clock: Arc<dyn Clock>, data_dir: impl Into<PathBuf>) -> Self {
         // Twice: a picture is written beside its old version by some formats.
-        Self { clock, data_dir: data_dir.into(), file_bytes_max: 2 * FRAME_BYTES_MAX, nice: 5 }
+        Self {
+            clock,
+            data_dir: data_dir.into(),
+            file_bytes_max: 2 * FRAME_BYTES_MAX,
+            nice: 5,
+            wear: WearLimits::default(),
+        }
     }
 
     /// The same, with another bound for each file that Blender writes.
     #[must_use]
     pub fn with_file_bytes_max(self, bytes: u64) -> Self {
         Self { file_bytes_max: bytes, ..self }
+    }
+
+    /// The same, with other bounds for the growth of a process.
+    #[must_use]
+    pub fn with_wear(self, wear: WearLimits) -> Self {
+        Self { wear, ..self }
     }
 }
 

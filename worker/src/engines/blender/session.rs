@@ -78,6 +78,7 @@ pub async fn start(
         orders: ordered,
         loaded,
         clock: engine.clock,
+        wear: engine.wear,
         note,
     };
     let no_pipes = || EngineFailure::new(FailureClass::WorkerError, "the program came without its pipes");

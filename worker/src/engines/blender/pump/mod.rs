@@ -9,6 +9,7 @@ use std::time::Duration;
 use pictor_actors::now::Clock;
 use pictor_actors::protocol::FailureClass;
 use pictor_worker_domain::progress::verdict::in_words;
+use pictor_worker_domain::wear::{Wear, WearLimits};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +71,7 @@ pub struct Pump {
     loaded: Option<oneshot::Sender<Result<(), EngineFailure>>>,
     deadline: Option<Instant>,
     memory: Interval,
+    wear: Wear,
     _note: Option<Note>,
 }
 
@@ -89,6 +91,8 @@ pub struct Parts {
     pub loaded: oneshot::Sender<Result<(), EngineFailure>>,
     /// Measures frames.
     pub clock: Arc<dyn Clock>,
+    /// How much the process may grow.
+    pub wear: WearLimits,
     /// The note of the process on disk.
     pub note: Option<Note>,
 }
@@ -96,7 +100,7 @@ pub struct Parts {
 impl Pump {
     /// A pump; nothing where the process lacks a pipe.
     pub fn new(parts: Parts) -> Option<Self> {
-        let Parts { mut child, shared, request, events, orders, loaded, clock, note } = parts;
+        let Parts { mut child, shared, request, events, orders, loaded, clock, wear, note } = parts;
         let mut memory = interval(MEMORY_EVERY);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Some(Self {
@@ -113,6 +117,7 @@ impl Pump {
             loaded: Some(loaded),
             deadline: None,
             memory,
+            wear: Wear::new(wear),
             _note: note,
         })
     }
@@ -249,6 +254,7 @@ impl Pump {
             self.deadline = None;
             match self.listener.judge(done).await {
                 Ok(written) => {
+                    self.tell_wear().await;
                     self.shared.busy.store(false, Ordering::SeqCst);
                     self.listener.tell(written).await;
                 }
@@ -256,6 +262,14 @@ impl Pump {
             }
         }
         None
+    }
+
+    /// Before the frame's end is told, since the next frame may be handed over then.
+    async fn tell_wear(&mut self) {
+        let bytes = self.child.id().and_then(resident_bytes);
+        if let Some(worn) = self.wear.after_frame(bytes) {
+            self.listener.tell(EngineEvent::Worn { text: worn.to_string() }).await;
+        }
     }
 
     fn look_at_memory(&self) -> Option<EngineFailure> {
