@@ -104,8 +104,8 @@ pub trait Blobs: Send + Sync {
     /// Removes a blob; one that is not there is no error.
     fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Stores one part of an upload, numbered from 0, if it has exactly that length. Again replaces it; one that
-    /// is refused or breaks off leaves what was there.
+    /// Stores one part of an upload, numbered from 0, if it has exactly that length. Again replaces it; one
+    /// that is refused or breaks off leaves what was there.
     fn put_part(
         &self,
         upload: UploadId,
@@ -114,8 +114,8 @@ pub trait Blobs: Send + Sync {
         length: u64,
     ) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Makes the parts of an upload one blob of that size. The parts stay until they are dropped: the same again
-    /// answers the same.
+    /// Makes the parts of an upload one blob of that size. The parts stay until they are dropped: the same
+    /// again answers the same.
     fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>>;
 
     /// Forgets the parts of an upload.

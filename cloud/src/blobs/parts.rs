@@ -1,8 +1,8 @@
 //! Parts of uploads, each a file of its own until the whole is there.
 //!
 //! A part is written aside and swapped in whole: one that is sent again and breaks off, or that another
-//! sender is still busy with, never touches the copy that is there. Joining reads the parts and leaves them, so
-//! that it can be done again after a full disk or a kill.
+//! sender is still busy with, never touches the copy that is there. Joining reads the parts and leaves them,
+//! so that it can be done again after a full disk or a kill.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
