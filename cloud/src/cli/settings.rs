@@ -1,10 +1,12 @@
 //! `config check` and `config print`.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use clap::Subcommand;
 
 use super::Place;
-use crate::config::SETTINGS;
+use crate::config::{Loaded, SETTINGS};
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -13,11 +15,11 @@ pub enum Verb {
         #[command(flatten)]
         place: Place,
     },
-    /// Print the settings in force as TOML
+    /// Print the settings in force as TOML, ready to be a settings file
     Print {
         #[command(flatten)]
         place: Place,
-        /// Hide secrets
+        /// Hide secrets; the database's address cannot be read back then
         #[arg(long)]
         redact: bool,
         /// Say where each value came from
@@ -34,25 +36,86 @@ pub fn run(verb: &Verb) -> Result<()> {
             println!("the settings are right; data folder {}", loaded.config.data_dir.display());
         }
         Verb::Print { place, redact, origin } => {
-            let loaded = place.load(Vec::new())?;
-            println!("# data folder: {}", loaded.config.data_dir.display());
-            let mut section = "";
-            for setting in SETTINGS {
-                let (own, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
-                if own != section {
-                    println!("\n[{own}]");
-                    section = own;
-                }
-                let value = if setting.is_secret && *redact {
-                    "•••".into()
-                } else {
-                    (setting.get)(&loaded.config)
-                };
-                let from = loaded.origins.get(setting.key).filter(|_| *origin);
-                let comment = from.map(|from| format!("  # {from}")).unwrap_or_default();
-                println!("{name} = {}{comment}", toml::Value::String(value));
-            }
+            print!("{}", printed(&place.load(Vec::new())?, *redact, *origin));
         }
     }
     Ok(())
+}
+
+/// The settings as a file of settings; what has no value stands there as a comment.
+fn printed(loaded: &Loaded, redact: bool, origin: bool) -> String {
+    let mut text = format!("# data folder: {}\n", loaded.config.data_dir.display());
+    let mut section = "";
+    for setting in SETTINGS {
+        let (own, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if own != section {
+            // Writing into memory cannot fail.
+            let _ = writeln!(text, "\n[{own}]");
+            section = own;
+        }
+        let config = &loaded.config;
+        let value = if redact { setting.redacted(config) } else { (setting.get)(config) };
+        let from = loaded.origins.get(setting.key).filter(|_| origin);
+        let comment = from.map(|from| format!("  # {from}")).unwrap_or_default();
+        let _ = match value {
+            Some(value) => writeln!(text, "{name} = {value}{comment}"),
+            None => writeln!(text, "# {name} is not set{comment}"),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Flags, load};
+
+    fn loaded(folder: &Path, more: &[(&'static str, &str)]) -> Loaded {
+        let values = more.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        load(&Flags { data: Some(folder.into()), config: None, values }).unwrap()
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same_settings() {
+        for more in [
+            &[][..],
+            &[
+                ("server.listen", "[::1]:1"),
+                ("server.public_url", "https://farm.example.org/"),
+                ("server.trusted_proxies", "10.0.0.0/8,::1"),
+                ("database.url", "postgres://me:p%40\"ss@db.example.org/farm?sslmode=require"),
+                ("limits.upload_bytes_max", "9223372036854775807"),
+                ("log.level", "info,pictor_cloud=debug"),
+                ("log.format", "json"),
+                ("blobs.dir", "/srv/it's \"mine\""),
+            ][..],
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let before = printed(&loaded(folder.path(), more), false, false);
+            let with_origins = printed(&loaded(folder.path(), more), false, true);
+            for text in [&before, &with_origins] {
+                std::fs::write(folder.path().join("pictor.toml"), text).unwrap();
+                let again = loaded(folder.path(), &[]);
+                assert_eq!(printed(&again, false, false), before);
+                assert!(again.origins["log.level"].ends_with("pictor.toml"));
+            }
+            assert!(
+                before.contains("\nconnections = 8\n") && before.contains("\nsecure_cookies = "),
+                "{before}"
+            );
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden_and_origins_shown_when_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = "postgres://me:secr@et@db.example.org/farm?password=secret";
+        let shown = printed(&loaded(folder.path(), &[("database.url", url)]), true, true);
+        assert!(!shown.contains("secr"), "{shown}");
+        assert!(shown.contains("postgres://•••@db.example.org/farm?•••\"  # command line"), "{shown}");
+        assert!(shown.contains("listen = \"127.0.0.1:7420\"  # default"), "{shown}");
+        assert!(shown.contains("# public_url is not set  # default"), "{shown}");
+    }
 }

@@ -48,13 +48,18 @@ struct Found {
     origin: String,
 }
 
+/// What names of settings begin with in the environment.
+const ENVIRONMENT: &str = "PICTOR__";
+
 /// Reads all layers.
 ///
 /// # Errors
 /// Every unknown key (with the nearest one that exists) and every value that is not allowed, together.
 pub fn load(flags: &Flags) -> Result<Loaded, Problems> {
-    let environment: Vec<(String, String)> =
-        std::env::vars().filter(|(name, _)| name.starts_with("PICTOR__")).collect();
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with(ENVIRONMENT))
+        .collect();
     load_from(flags, &environment)
 }
 
@@ -80,7 +85,15 @@ fn load_from(flags: &Flags, environment: &[(String, String)]) -> Result<Loaded, 
                 Ok(()) => drop(origins.insert(setting.key, origin)),
                 Err(wish) => problems.push(refused(setting, &text, &origin, &wish)),
             },
-            None => problems.push(format!("{key} ({origin}): there is no such setting; {}", nearest(&key))),
+            None => {
+                let nearest = nearest(&key);
+                let meant = if origin.starts_with("environment") {
+                    in_environment_style(nearest)
+                } else {
+                    nearest.into()
+                };
+                problems.push(format!("{key} ({origin}): there is no such setting; did you mean {meant}?"));
+            }
         }
     }
     if origins["server.secure_cookies"] == "default" {
@@ -154,8 +167,13 @@ fn in_file(flags: &Flags, data_dir: &Path) -> Result<Vec<Found>, String> {
     Ok(found)
 }
 
+/// A list is written with commas, as in the environment.
 fn as_text(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match (value.as_str(), value.as_array()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(list)) => list.iter().map(as_text).collect::<Vec<_>>().join(","),
+        (None, None) => value.to_string(),
+    }
 }
 
 fn in_environment(environment: &[(String, String)]) -> Vec<Found> {
@@ -163,7 +181,7 @@ fn in_environment(environment: &[(String, String)]) -> Vec<Found> {
         .iter()
         .filter(|(name, _)| name != "PICTOR__DATA")
         .map(|(name, text)| Found {
-            key: name.trim_start_matches("PICTOR__").to_lowercase().replace("__", "."),
+            key: name.trim_start_matches(ENVIRONMENT).to_lowercase().replace("__", "."),
             text: text.clone(),
             origin: format!("environment {name}"),
         })
@@ -171,9 +189,12 @@ fn in_environment(environment: &[(String, String)]) -> Vec<Found> {
 }
 
 /// The existing key that differs least, by edit distance.
-fn nearest(key: &str) -> String {
-    let nearest = SETTINGS.iter().min_by_key(|setting| distance(key, setting.key));
-    nearest.map_or_else(String::new, |setting| format!("did you mean {}?", setting.key))
+fn nearest(key: &str) -> &'static str {
+    SETTINGS.iter().map(|setting| setting.key).min_by_key(|known| distance(key, known)).unwrap_or_default()
+}
+
+fn in_environment_style(key: &str) -> String {
+    format!("{ENVIRONMENT}{}", key.to_uppercase().replace('.', "__"))
 }
 
 /// Levenshtein's distance, one row at a time.
@@ -230,9 +251,51 @@ mod tests {
             ("PICTOR__LIVENESS__HEARTBEAT_MS", "-5"),
         ]);
         let words = load_from(&flags, &wrong).unwrap_err().to_string();
-        assert!(words.contains("did you mean server.listen?"), "{words}");
+        assert!(words.contains("did you mean PICTOR__SERVER__LISTEN?"), "{words}");
         assert!(words.contains("database.url") && !words.contains("secret"), "{words}");
         assert!(words.contains("100 to 300000"), "{words}");
+    }
+
+    #[test]
+    fn a_misspelt_key_or_value_in_the_file_is_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pictor.toml");
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        for (text, wanted) in [
+            ("[log]\nlevle = \"info\"", "did you mean log.level?"),
+            ("[lgo]\nlevel = \"info\"", "did you mean log.level?"),
+            ("[log]\nlevel = \"verbose\"", "give error, warn, info"),
+            ("[log]\nlevel = \"info,pictor_cloud=loud\"", "give error, warn, info"),
+            ("[log]\nlevel = \"\"", "give error, warn, info"),
+            ("[log]\nformat = \"xml\"", "give text or json"),
+            ("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]", "\"proxy\" is neither an address"),
+            ("[server]\nlisten = 7420", "give address and port"),
+            ("[server.tls]\non = true", "there is no such setting"),
+            ("listen", "pictor.toml"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let words = load_from(&flags, &[]).unwrap_err().to_string();
+            assert!(words.contains(wanted) && words.contains("pictor.toml"), "{text}: {words}");
+        }
+        std::fs::write(&file, "[log]\nlevel = \"warn,pictor_cloud=DEBUG,sqlx=off\"").unwrap();
+        assert!(load_from(&flags, &[]).is_ok());
+    }
+
+    #[test]
+    fn proxies_are_listed_in_the_file_or_in_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        let listed = |found: &Loaded| {
+            found.config.server.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(listed(&load_from(&flags, &[]).unwrap()).is_empty());
+        let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        std::fs::write(folder.path().join("pictor.toml"), file).unwrap();
+        assert_eq!(listed(&load_from(&flags, &[]).unwrap()), ["10.0.0.0/8", "::1/128"]);
+        let one = environment(&[("PICTOR__SERVER__TRUSTED_PROXIES", "127.0.0.1, 192.168.0.0/16")]);
+        assert_eq!(listed(&load_from(&flags, &one).unwrap()), ["127.0.0.1/32", "192.168.0.0/16"]);
+        let none = environment(&[("PICTOR__SERVER__TRUSTED_PROXIES", "")]);
+        assert!(listed(&load_from(&flags, &none).unwrap()).is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use pictor_actors::limits::{FRAME_BYTES_MAX, UPLOAD_BYTES_MAX};
 use url::Url;
 
@@ -17,11 +18,18 @@ pub struct ServerConfig {
     pub public_url: Option<Url>,
     /// Cookies only over HTTPS, with the `__Host-` prefix; unless said, on where `public_url` is https.
     pub secure_cookies: bool,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody's unless said.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 7420).into(), public_url: None, secure_cookies: false }
+        Self {
+            listen: ([127, 0, 0, 1], 7420).into(),
+            public_url: None,
+            secure_cookies: false,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The table of settings: one line each, with how a text becomes the value and how the value is shown.
 //! Reading, the nearest name of a misspelt key and `config print` all follow from it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::{Config, LogFormat, Secret};
 
@@ -10,12 +12,39 @@ use super::{Config, LogFormat, Secret};
 pub struct Setting {
     /// `section.name`, as in the TOML file; `PICTOR__SECTION__NAME` in the environment.
     pub key: &'static str,
-    /// Its value may not be shown.
+    /// Its value may not be shown whole.
     pub is_secret: bool,
     /// Puts a text into the settings; an error says what would be right.
     pub set: fn(&mut Config, &str) -> Result<(), String>,
-    /// The value in force.
-    pub get: fn(&Config) -> String,
+    /// The value in force; nothing where it is not set and has no default.
+    pub get: fn(&Config) -> Option<toml::Value>,
+}
+
+impl Setting {
+    /// The value as it may be shown to anybody: of a database's address only the kind, the host and the name.
+    #[must_use]
+    pub fn redacted(&self, config: &Config) -> Option<toml::Value> {
+        let value = (self.get)(config);
+        match value {
+            Some(toml::Value::String(text)) if self.is_secret => {
+                Some(toml::Value::String(without_credentials(&text)))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Also without what follows a question mark: PostgreSQL takes a password there too.
+fn without_credentials(url: &str) -> String {
+    let (plain, query) = url.split_once('?').map_or((url, ""), |(plain, _)| (plain, "?•••"));
+    let shown = match plain.split_once("://") {
+        Some((kind, rest)) => match rest.rsplit_once('@') {
+            Some((_, place)) => format!("{kind}://•••@{place}"),
+            None => plain.to_owned(),
+        },
+        None => "•••".to_owned(),
+    };
+    format!("{shown}{query}")
 }
 
 /// Every setting, by section.
@@ -29,12 +58,16 @@ pub const SETTINGS: &[Setting] = &[
                 parsed.map_err(|_| "give address and port, like 127.0.0.1:7420".to_owned())?;
             Ok(())
         },
-        get: |config| config.server.listen.to_string(),
+        get: |config| text(config.server.listen),
     },
     Setting {
         key: "server.public_url",
         is_secret: false,
         set: |config, text| {
+            if text.is_empty() {
+                config.server.public_url = None;
+                return Ok(());
+            }
             let url: url::Url = text.parse().map_err(|error| format!("not an address: {error}"))?;
             if !matches!(url.scheme(), "http" | "https") || url.path() != "/" {
                 return Err("give http:// or https:// and a host, without a path".into());
@@ -42,7 +75,7 @@ pub const SETTINGS: &[Setting] = &[
             config.server.public_url = Some(url);
             Ok(())
         },
-        get: |config| config.server.public_url.as_ref().map_or_else(String::new, ToString::to_string),
+        get: |config| config.server.public_url.as_ref().and_then(text),
     },
     Setting {
         key: "server.secure_cookies",
@@ -51,7 +84,20 @@ pub const SETTINGS: &[Setting] = &[
             config.server.secure_cookies = text.parse().map_err(|_| "give true or false".to_owned())?;
             Ok(())
         },
-        get: |config| config.server.secure_cookies.to_string(),
+        get: |config| Some(config.server.secure_cookies.into()),
+    },
+    Setting {
+        key: "server.trusted_proxies",
+        is_secret: false,
+        set: |config, text| {
+            let networks = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(network);
+            config.server.trusted_proxies = networks.collect::<Result<_, _>>()?;
+            Ok(())
+        },
+        get: |config| {
+            let networks = config.server.trusted_proxies.iter();
+            Some(networks.map(ToString::to_string).collect::<Vec<_>>().into())
+        },
     },
     Setting {
         key: "database.url",
@@ -65,76 +111,77 @@ pub const SETTINGS: &[Setting] = &[
             config.database.url = Secret::new(text);
             Ok(())
         },
-        get: |config| config.database.url.expose().to_owned(),
+        get: |config| text(config.database.url.expose()),
     },
     Setting {
         key: "database.connections",
         is_secret: false,
         set: |config, text| number(text, 1, 500, &mut config.database.connections),
-        get: |config| config.database.connections.to_string(),
+        get: |config| whole(config.database.connections),
     },
     Setting {
         key: "blobs.dir",
         is_secret: false,
         set: |config, text| {
-            config.blobs.dir = text.into();
+            config.blobs.dir =
+                std::path::absolute(text).map_err(|error| format!("not a folder's path: {error}"))?;
             Ok(())
         },
-        get: |config| config.blobs.dir.display().to_string(),
+        get: |config| text(config.blobs.dir.display()),
     },
     Setting {
         key: "liveness.heartbeat_ms",
         is_secret: false,
         set: |config, text| number(text, 100, 300_000, &mut config.liveness.heartbeat_ms),
-        get: |config| config.liveness.heartbeat_ms.to_string(),
+        get: |config| whole(config.liveness.heartbeat_ms),
     },
     Setting {
         key: "liveness.stale_after_ms",
         is_secret: false,
         set: |config, text| number(text, 200, 3_600_000, &mut config.liveness.stale_after_ms),
-        get: |config| config.liveness.stale_after_ms.to_string(),
+        get: |config| whole(config.liveness.stale_after_ms),
     },
     Setting {
         key: "liveness.offline_after_ms",
         is_secret: false,
         set: |config, text| number(text, 400, 3_600_000, &mut config.liveness.offline_after_ms),
-        get: |config| config.liveness.offline_after_ms.to_string(),
+        get: |config| whole(config.liveness.offline_after_ms),
     },
     Setting {
         key: "liveness.lease_ttl_ms",
         is_secret: false,
         set: |config, text| number(text, 1_000, 86_400_000, &mut config.liveness.lease_ttl_ms),
-        get: |config| config.liveness.lease_ttl_ms.to_string(),
+        get: |config| whole(config.liveness.lease_ttl_ms),
     },
     Setting {
         key: "limits.upload_bytes_max",
         is_secret: false,
-        set: |config, text| number(text, 1, u64::MAX, &mut config.limits.upload_bytes_max),
-        get: |config| config.limits.upload_bytes_max.to_string(),
+        set: |config, text| number(text, 1, BYTES_MAX, &mut config.limits.upload_bytes_max),
+        get: |config| whole(config.limits.upload_bytes_max),
     },
     Setting {
         key: "limits.frame_bytes_max",
         is_secret: false,
-        set: |config, text| number(text, 1, u64::MAX, &mut config.limits.frame_bytes_max),
-        get: |config| config.limits.frame_bytes_max.to_string(),
+        set: |config, text| number(text, 1, BYTES_MAX, &mut config.limits.frame_bytes_max),
+        get: |config| whole(config.limits.frame_bytes_max),
     },
     Setting {
         key: "limits.worker_links_max",
         is_secret: false,
         set: |config, text| number(text, 1, 100_000, &mut config.limits.worker_links_max),
-        get: |config| config.limits.worker_links_max.to_string(),
+        get: |config| whole(config.limits.worker_links_max),
     },
     Setting {
         key: "limits.requests_per_minute",
         is_secret: false,
         set: |config, text| number(text, 1, 10_000_000, &mut config.limits.requests_per_minute),
-        get: |config| config.limits.requests_per_minute.to_string(),
+        get: |config| whole(config.limits.requests_per_minute),
     },
     Setting {
         key: "limits.sign_ins_per_minute",
         is_secret: false,
         set: |config, text| number(text, 1, 100_000, &mut config.limits.sign_ins_per_minute),
-        get: |config| config.limits.sign_ins_per_minute.to_string(),
+        get: |config| whole(config.limits.sign_ins_per_minute),
     },
     Setting {
         key: "log.format",
@@ -148,20 +195,55 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| match config.log.format {
-            LogFormat::Text => "text".into(),
-            LogFormat::Json => "json".into(),
+            LogFormat::Text => text("text"),
+            LogFormat::Json => text("json"),
         },
     },
     Setting {
         key: "log.level",
         is_secret: false,
         set: |config, text| {
+            check_log_level(text)?;
             text.clone_into(&mut config.log.level);
             Ok(())
         },
-        get: |config| config.log.level.clone(),
+        get: |config| text(&config.log.level),
     },
 ];
+
+/// The largest number that TOML has.
+const BYTES_MAX: u64 = i64::MAX.cast_unsigned();
+
+#[allow(clippy::unnecessary_wraps)] // as the table wants it
+fn text(value: impl ToString) -> Option<toml::Value> {
+    Some(toml::Value::String(value.to_string()))
+}
+
+/// Numbers above TOML's largest cannot be set.
+fn whole(value: impl TryInto<i64>) -> Option<toml::Value> {
+    value.try_into().ok().map(toml::Value::Integer)
+}
+
+/// An address, or a network with its length.
+fn network(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
+        format!("{text:?} is neither an address nor a network: give some, like 127.0.0.1 or 10.0.0.0/8")
+    })
+}
+
+/// The library takes any word for the name of a module, so that a misspelt level would log nothing.
+fn check_log_level(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let wish = "give error, warn, info, debug, trace or off, or some like info,pictor_cloud=debug";
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_good = text.split(',').map(str::trim).all(|one| match one.rsplit_once('=') {
+        Some((target, level)) => !target.is_empty() && is_level(level),
+        None => is_level(one),
+    });
+    let is_parsed = || tracing_subscriber::EnvFilter::try_new(text).is_ok();
+    if is_good && is_parsed() { Ok(()) } else { Err(wish.to_owned()) }
+}
 
 fn number<N: FromStr + PartialOrd + std::fmt::Display + Copy>(
     text: &str,
