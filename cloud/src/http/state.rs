@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -10,6 +11,7 @@ use pictor_actors::units::UnixMillis;
 use pictor_cloud_api::problem::ProblemCode;
 use url::Url;
 
+use super::layers::proxies;
 use super::layers::rate_limit::RateLimits;
 use super::problem::Error;
 use crate::agents::Farm;
@@ -60,11 +62,25 @@ impl AppState {
         if let Some(url) = &self.config.server.public_url {
             return Ok(url.clone());
         }
-        let scheme = if self.config.server.secure_cookies { "https" } else { "http" };
+        let scheme = if self.is_secure(request) { "https" } else { "http" };
         let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
         let url = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
         let plain = url.filter(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
         plain.ok_or_else(|| Error::new(ProblemCode::Malformed, "the request names no usable host"))
+    }
+
+    /// Whether browsers reach this cloud over HTTPS: as configured, or as a trusted proxy says of this
+    /// request.
+    #[must_use]
+    pub fn is_secure(&self, request: &HttpRequest) -> bool {
+        let server = &self.config.server;
+        server.secure_cookies || proxies::came_by_https(request, &server.trusted_proxies)
+    }
+
+    /// The client's address, for rate limits.
+    #[must_use]
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
+        proxies::client_address(request, &self.config.server.trusted_proxies)
     }
 
     /// The time of day, to store.

@@ -12,7 +12,6 @@ use super::callers::{SignedIn, Via, WorkerCaller};
 use super::forms::{check_form_token, check_origin, form_token};
 use super::need::{Guard, Need, Scope};
 use super::sessions::{SESSION_TOUCH_EVERY, cookie_name, session_end};
-use super::sign_in::address_of;
 use super::{TOKEN_PREFIX, WORKER_BEARER_PREFIX};
 use crate::http::problem::Error;
 use crate::http::state::AppState;
@@ -45,7 +44,7 @@ pub async fn enforce<B: MessageBody + 'static>(
 
 async fn admit(guard: Guard, request: &mut ServiceRequest) -> Result<(), Error> {
     let state = state_of(request)?;
-    let address = address_of(request.request());
+    let address = state.client_address(request.request());
     if guard == Guard::Door && !request.method().is_safe() {
         state.rate_limits.door(address)?;
     }
@@ -135,7 +134,9 @@ async fn admit_worker(request: &ServiceRequest, state: &AppState) -> Result<Opti
 }
 
 async fn session(request: &ServiceRequest, state: &AppState) -> Result<Option<SignedIn>, Error> {
-    let Some(cookie) = request.cookie(cookie_name(&state.config)) else { return Ok(None) };
+    let Some(cookie) = request.cookie(cookie_name(state.is_secure(request.request()))) else {
+        return Ok(None);
+    };
     let now = state.wall();
     let found = state.store.session_by_secret(&known_hash(cookie.value()), now).await?;
     let Some((session, account)) = found else { return Ok(None) };

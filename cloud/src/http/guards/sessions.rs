@@ -5,7 +5,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use pictor_actors::ids::{AccountId, SessionId};
 use pictor_actors::units::{Millis, UnixMillis};
 
-use crate::config::{Config, Secret};
+use crate::config::Secret;
 use crate::http::problem::Error;
 use crate::http::state::AppState;
 use crate::secrets::new_secret;
@@ -21,27 +21,27 @@ const USER_AGENT_CHARS_MAX: usize = 200;
 /// The cookie's name: with the `__Host-` prefix, which browsers keep to this host and to https; on plain
 /// loopback, where they would refuse that, without.
 #[must_use]
-pub fn cookie_name(config: &Config) -> &'static str {
-    if config.server.secure_cookies { "__Host-pictor" } else { "pictor" }
+pub fn cookie_name(is_secure: bool) -> &'static str {
+    if is_secure { "__Host-pictor" } else { "pictor" }
 }
 
 /// The cookie that carries a session's secret.
 #[must_use]
-pub fn session_cookie(config: &Config, secret: &Secret) -> Cookie<'static> {
-    cookie(config, secret.expose().to_owned(), Duration::milliseconds(SESSION_IDLE_MAX.0.cast_signed()))
+pub fn session_cookie(is_secure: bool, secret: &Secret) -> Cookie<'static> {
+    cookie(is_secure, secret.expose().to_owned(), Duration::milliseconds(SESSION_IDLE_MAX.0.cast_signed()))
 }
 
 /// The cookie that makes the browser forget its session.
 #[must_use]
-pub fn clear_cookie(config: &Config) -> Cookie<'static> {
-    cookie(config, String::new(), Duration::ZERO)
+pub fn clear_cookie(is_secure: bool) -> Cookie<'static> {
+    cookie(is_secure, String::new(), Duration::ZERO)
 }
 
-fn cookie(config: &Config, value: String, max_age: Duration) -> Cookie<'static> {
-    Cookie::build(cookie_name(config), value)
+fn cookie(is_secure: bool, value: String, max_age: Duration) -> Cookie<'static> {
+    Cookie::build(cookie_name(is_secure), value)
         .path("/")
         .http_only(true)
-        .secure(config.server.secure_cookies)
+        .secure(is_secure)
         .same_site(SameSite::Lax)
         .max_age(max_age)
         .finish()

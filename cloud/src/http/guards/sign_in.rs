@@ -2,8 +2,6 @@
 //!
 //! An unknown address and a wrong password get the same answer after the same work.
 
-use std::net::IpAddr;
-
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use pictor_actors::ids::AccountId;
@@ -133,12 +131,6 @@ pub fn email_objection(email: &str) -> Option<String> {
         is_plain(before) && is_plain(after) && !after.contains('@')
     });
     (!shape || email.len() > EMAIL_BYTES_MAX).then(|| "not an e-mail address (name@example.org)".to_owned())
-}
-
-/// The client's address, for rate limits.
-#[must_use]
-pub fn address_of(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip())
 }
 
 fn user_agent(request: &HttpRequest) -> Option<&str> {

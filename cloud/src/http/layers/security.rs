@@ -37,7 +37,7 @@ pub async fn headers<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let is_docs = request.path().starts_with(DOCS_PATH);
     let is_secure =
-        request.app_data::<web::Data<AppState>>().is_some_and(|state| state.config.server.secure_cookies);
+        request.app_data::<web::Data<AppState>>().is_some_and(|state| state.is_secure(request.request()));
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     for (name, value) in FIXED {

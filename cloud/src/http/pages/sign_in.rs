@@ -66,7 +66,7 @@ pub async fn submit(
 ) -> Answer<HttpResponse> {
     let credentials = Credentials { email: &form.email, password: &form.password };
     match sign_in::sign_in(&state, &request, &credentials).await {
-        Ok((_, secret)) => Ok(entered(&state, &secret, own_path(&form.next))),
+        Ok((_, secret)) => Ok(entered(&state, &request, &secret, own_path(&form.next))),
         Err(error) => {
             let Some(errors) = form_errors(&error) else { return Err(error) };
             let view = SignInPage {
@@ -80,19 +80,19 @@ pub async fn submit(
     }
 }
 
-fn entered(state: &AppState, secret: &Secret, path: &str) -> HttpResponse {
+fn entered(state: &AppState, request: &HttpRequest, secret: &Secret, path: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, path))
-        .cookie(session_cookie(&state.config, secret))
+        .cookie(session_cookie(state.is_secure(request), secret))
         .finish()
 }
 
 /// `POST /sign-out`.
-pub async fn leave(caller: SignedIn, state: Data<AppState>) -> Answer<HttpResponse> {
+pub async fn leave(request: HttpRequest, caller: SignedIn, state: Data<AppState>) -> Answer<HttpResponse> {
     sign_in::sign_out(&state, &caller).await?;
     Ok(HttpResponse::SeeOther()
         .insert_header((header::LOCATION, "/sign-in"))
-        .cookie(clear_cookie(&state.config))
+        .cookie(clear_cookie(state.is_secure(&request)))
         .finish())
 }
 
@@ -119,7 +119,7 @@ pub async fn set_up(
 ) -> Answer<HttpResponse> {
     let first = FirstAccount { email: &form.email, name: &form.name, password: &form.password };
     match sign_in::set_up(&state, &request, &token, &first).await {
-        Ok((_, secret)) => Ok(entered(&state, &secret, "/workers")),
+        Ok((_, secret)) => Ok(entered(&state, &request, &secret, "/workers")),
         Err(error) => {
             let Some(errors) = form_errors(&error) else { return Err(error) };
             let view = FirstSetUpPage {

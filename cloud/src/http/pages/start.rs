@@ -3,7 +3,7 @@
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::web::{Data, Form};
-use actix_web::{HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde::Deserialize;
 
 use super::{own_path, see};
@@ -27,10 +27,10 @@ pub struct ThemeForm {
 }
 
 /// `POST /theme`: keeps the choice in a cookie, so that the next page's first byte is right.
-pub async fn theme(state: Data<AppState>, form: Form<ThemeForm>) -> HttpResponse {
+pub async fn theme(request: HttpRequest, state: Data<AppState>, form: Form<ThemeForm>) -> HttpResponse {
     let cookie = Cookie::build(Theme::COOKIE, Theme::from_text(&form.theme).text())
         .path("/")
-        .secure(state.config.server.secure_cookies)
+        .secure(state.is_secure(&request))
         .same_site(SameSite::Lax)
         .max_age(Duration::days(365))
         .finish();

@@ -13,7 +13,7 @@ async fn tried(app: &TestApp, email: &str, password: &str) -> Result<String, Str
     let request = TestRequest::default().to_http_request();
     let signed_in = sign_in(&app.state, &request, &Credentials { email, password }).await;
     signed_in
-        .map(|(_, secret)| session_cookie(&app.config, &secret).stripped().to_string())
+        .map(|(_, secret)| session_cookie(false, &secret).stripped().to_string())
         .map_err(|error| error.to_string())
 }
 

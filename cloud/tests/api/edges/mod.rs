@@ -3,3 +3,4 @@
 mod answers;
 mod limits;
 mod once;
+mod proxies;
