@@ -11,6 +11,7 @@
     missing_docs
 )]
 
+mod devices;
 mod disk;
 mod endings;
 mod failures;

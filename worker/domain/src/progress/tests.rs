@@ -98,6 +98,22 @@ fn symptoms_are_named_and_tell_whether_the_frame_is_lost() {
             FailureClass::OutOfGpuMemory,
             true,
         ),
+        (
+            "CUDA nvcc compiler not found. Install CUDA toolkit in default location.",
+            FailureClass::EngineNotAvailable,
+            true,
+        ),
+        (
+            "Failed to load OptiX kernel from '/x' (OPTIX_ERROR_INTERNAL_COMPILER_ERROR)",
+            FailureClass::EngineNotAvailable,
+            true,
+        ),
+        ("Illegal address in CUDA queue synchronize ()", FailureClass::Crash, true),
+        (
+            "00:02.1  cycles | ERROR Refer to the Cycles GPU rendering documentation for possible solutions:",
+            FailureClass::Crash,
+            true,
+        ),
         ("Error: Out of memory", FailureClass::OutOfMemory, true),
         (
             "Calloc returns null: len=73728000000 in imb_addrectfloatImBuf, total 73759172552",

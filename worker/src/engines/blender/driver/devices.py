@@ -1,7 +1,5 @@
 """Chooses what Cycles computes on, reads it back, and never falls back in silence."""
 
-import os
-
 import bpy
 
 from common import Refused, quoted_list
@@ -23,18 +21,30 @@ def choose(scene, gpu, warn):
     from settings import engine_of
 
     if engine_of(scene) != "cycles":
-        return "the machine's graphics" if gpu is None else "GPU %s" % gpu
+        # OpenGL takes a GPU of its own choice and does not tell us which.
+        return "the machine's graphics"
     if gpu is None:
-        if scene.cycles.device != "CPU":
-            scene.cycles.device = "CPU"
-            warn("cpu_fallback", "the scene asks for a GPU; this slot renders on the CPU")
-        return "CPU, %d threads" % (os.cpu_count() or 1)
+        return choose_cpu(scene, warn)
     return choose_gpu(scene, gpu)
+
+
+def choose_cpu(scene, warn):
+    if scene.cycles.device != "CPU":
+        scene.cycles.device = "CPU"
+        warn("cpu_fallback", "the scene asks for a GPU; this slot renders on the CPU")
+    return "CPU, %d threads" % scene.render.threads
+
+
+def cycles_preferences():
+    addon = bpy.context.preferences.addons.get("cycles")
+    if addon is None:
+        raise Refused("engine_not_available", "this Blender comes without Cycles")
+    return addon.preferences
 
 
 def choose_gpu(scene, gpu):
     short = short_pci_id(gpu)
-    preferences = bpy.context.preferences.addons["cycles"].preferences
+    preferences = cycles_preferences()
     seen = []
     for kind in KINDS:
         try:
@@ -49,21 +59,31 @@ def choose_gpu(scene, gpu):
         used = [device for device in preferences.devices if device.use]
         if len(used) == 1:
             scene.cycles.device = "GPU"
-            return verified(scene, preferences, kind, used[0])
+            return verified(scene, gpu)
     offers = quoted_list(sorted(set(seen))) or "no device"
     raise Refused(
         "engine_not_available", "Cycles does not offer the GPU %s of this slot; it offers %s" % (gpu, offers)
     )
 
 
-def verified(scene, preferences, kind, device):
-    """Reads back what was set: a setting that did not stick would render on the CPU."""
-    used = [other.id for other in preferences.devices if other.use]
+def verified(scene, gpu):
+    """Reads back what was set: a setting that did not stick renders on the CPU, and Blender says nothing."""
+    preferences = cycles_preferences()
+    kind = preferences.compute_device_type
+    used = [device for device in preferences.devices if device.use]
     active = preferences.has_active_device() if hasattr(preferences, "has_active_device") else True
-    taken = preferences.compute_device_type == kind and scene.cycles.device == "GPU" and used == [device.id]
-    if not taken or not active:
-        raise Refused("engine_not_available", "Blender did not take the GPU %s as its device" % device.name)
-    return "%s (%s)" % (device.name, kind)
+    ours = len(used) == 1 and used[0].type == kind and short_pci_id(gpu) in used[0].id.lower()
+    if kind not in KINDS or scene.cycles.device != "GPU" or not ours or not active:
+        raise Refused("engine_not_available", "Blender did not take the GPU %s as its device" % gpu)
+    return "%s (%s)" % (used[0].name, kind)
+
+
+def stop_if_lost(scene, gpu):
+    """After a frame: what was verified before it holds still, or the frame may be the CPU's."""
+    from settings import engine_of
+
+    if gpu is not None and engine_of(scene) == "cycles":
+        verified(scene, gpu)
 
 
 def short_pci_id(pci_id):

@@ -72,6 +72,7 @@ class Session:
 
     def __init__(self):
         self.scene = None
+        self.gpu = None
         self.stats_at = 0.0
 
     def load(self, order):
@@ -83,6 +84,7 @@ class Session:
         device = devices.choose(scene, order["gpu"], PROTOCOL.warn)
         settings.choose_denoiser(scene, order["gpu"] is not None, PROTOCOL.warn)
         self.scene = scene
+        self.gpu = order["gpu"]
         bpy.app.handlers.render_stats.append(self.on_stats)
         layers = sum(1 for layer in scene.view_layers if layer.use)
         PROTOCOL.say("ready", device=device, layers=layers)
@@ -105,6 +107,7 @@ class Session:
         scene.render.filepath = literal(path)
         outcome = bpy.ops.render.render(write_still=True, scene=scene.name)
         stop_if_scripts_wanted()
+        devices.stop_if_lost(scene, self.gpu)
         PROTOCOL.say(
             "rendered", frame=frame, finished="FINISHED" in outcome, memory_peak_bytes=memory_peak_bytes()
         )
