@@ -42,7 +42,7 @@ impl Farm {
         let mut events = Vec::new();
         for worker in self.worker_folders()? {
             let mut verb = self.programs.command("pictor-worker");
-            let output = verb.args(["logs", "--json", "--data"]).arg(worker).output()?;
+            let output = verb.args(["logs", "--json", "--lines", "all", "--data"]).arg(worker).output()?;
             for line in String::from_utf8_lossy(&output.stdout).lines() {
                 let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
                 let fields = &entry["fields"];

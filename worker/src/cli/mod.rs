@@ -69,9 +69,12 @@ enum Verb {
         /// Go on as it grows.
         #[arg(long)]
         follow: bool,
-        /// Lines from the end to begin with.
-        #[arg(long, default_value_t = 200)]
-        lines: usize,
+        /// Lines from the end to begin with: a number, or "all".
+        #[arg(long, value_name = "N", value_parser = follow::Lines::parse, default_value = "200")]
+        lines: follow::Lines,
+        /// As JSON lines: `timestamp`, `level`, `target`, `fields` with `message`.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -89,7 +92,7 @@ pub fn main(cli: Cli) -> Exit {
         Verb::Pause { span } => on_runtime(verbs::pause(&data, span)),
         Verb::Resume => on_runtime(verbs::resume(&data)),
         Verb::Doctor { json } => on_runtime(doctor::doctor(&data, json)),
-        Verb::Logs { follow, lines } => on_runtime(follow::logs(&data, follow, lines)),
+        Verb::Logs { follow, lines, json } => on_runtime(follow::logs(&data, follow, lines, json)),
     }
 }
 

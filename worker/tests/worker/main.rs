@@ -5,6 +5,7 @@ mod cloud;
 #[cfg(unix)]
 mod faults;
 mod life;
+mod log;
 #[cfg(unix)]
 mod software;
 mod support;

@@ -72,7 +72,7 @@ impl Coordinator {
             if self.ended.len() > ENDED_MAX {
                 self.ended.pop_first();
             }
-            tracing::info!(lease = %ended.lease.lease, outcome = ?ended.outcome, "attempt ended");
+            tracing::info!(lease.id = %ended.lease.lease, outcome = ?ended.outcome, "attempt ended");
         }
         if self.session.is_up() {
             tell(&self.place.doors().link, Say(message));
@@ -87,7 +87,7 @@ impl Coordinator {
     /// The cloud takes a lease back: whoever holds it stops, and its frames are wanted by nobody, unless its
     /// job is only paused.
     pub(super) fn drop_lease(&mut self, lease: LeaseRef, reason: CancelReason) {
-        tracing::info!(lease = %lease.lease, ?reason, "the cloud takes a lease back");
+        tracing::info!(lease.id = %lease.lease, ?reason, "the cloud takes a lease back");
         let doors = self.place.doors();
         for runner in doors.runners.values() {
             tell(runner, Cancelled(Cancel { lease, reason }));

@@ -85,7 +85,7 @@ impl Coordinator {
     fn offered(&mut self, offer: Offer) {
         let lease = offer.lease;
         let Err(reason) = self.hand_on(offer) else { return };
-        tracing::debug!(lease = %lease.lease, ?reason, "offer declined");
+        tracing::debug!(lease.id = %lease.lease, ?reason, "offer declined");
         self.say(FromWorker::Decline(Decline { lease, reason }));
     }
 

@@ -162,6 +162,7 @@ impl Runner {
                 let now = self.place.clock.now();
                 self.pace.begun(now.wall);
                 self.engine.progress_said_at = Some(now.mono);
+                self.log_frame(lease, frame, None);
                 self.say_progress(lease, frame, FrameState::Started);
             }
             EngineEvent::Progress { frame, done, samples, text } => {
@@ -176,6 +177,7 @@ impl Runner {
                 }
             }
             EngineEvent::FrameWritten { frame, path, render_ms, memory_peak_bytes } => {
+                self.log_frame(lease, frame, Some(render_ms));
                 self.engine.written.insert(frame, Written { path, render_ms, memory_peak_bytes });
                 self.step(Event::FrameWritten { frame }, context);
             }
@@ -197,6 +199,25 @@ impl Runner {
         self.engine.session = None;
         if self.slot.engine != EngineState::Absent {
             self.step(Event::EngineExited, context);
+        }
+    }
+
+    /// A frame begins, or its file is there after so many milliseconds. Programs read these two lines by
+    /// their words and fields: only here is the moment known to the millisecond.
+    fn log_frame(&self, lease: Option<LeaseRef>, frame: i32, render_ms: Option<u64>) {
+        let Some((lease, held)) = lease.and_then(|lease| Some((lease.lease, self.leases.get(&lease.lease)?)))
+        else {
+            return;
+        };
+        let TaskSpec { job, task, .. } = &held.spec;
+        let slot = self.number;
+        match render_ms {
+            None => {
+                tracing::info!(job.id = %job, task.id = %task, lease.id = %lease, slot, frame, "frame started");
+            }
+            Some(render_ms) => tracing::info!(
+                job.id = %job, task.id = %task, lease.id = %lease, slot, frame, render_ms, "frame rendered"
+            ),
         }
     }
 
