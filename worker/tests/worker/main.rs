@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod cloud;
+mod enrolment;
 #[cfg(unix)]
 mod faults;
 mod life;
 mod log;
 #[cfg(unix)]
 mod software;
+mod status;
 mod support;
