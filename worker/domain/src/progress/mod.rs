@@ -17,4 +17,6 @@ pub use tracker::Tracker;
 pub use verdict::{Ending, class_of_text, verdict_of_ending};
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

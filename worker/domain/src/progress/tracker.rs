@@ -7,7 +7,10 @@ use super::line::Stats;
 pub struct Tracker {
     layers: u32,
     layer: u32,
+    tile: u32,
     sample: u32,
+    /// Samples that count for the tile; fewer than `sample` where those were the last tile's.
+    counted: u32,
     done: Option<f32>,
 }
 
@@ -15,21 +18,27 @@ impl Tracker {
     /// A frame with this many view layers, which are rendered one after the other.
     #[must_use]
     pub fn new(layers: u32) -> Self {
-        Self { layers: layers.max(1), layer: 0, sample: 0, done: None }
+        Self { layers: layers.max(1), layer: 0, tile: 0, sample: 0, counted: 0, done: None }
     }
 
     /// Takes the newest numbers; answers the part done, 0 to 1, or nothing while none is known.
     pub fn observe(&mut self, stats: &Stats) -> Option<f32> {
         let Some((sample, samples)) = stats.samples else { return self.done };
-        let tiles = stats.tiles.unwrap_or((0, 1));
-        let position = tiles.0.saturating_mul(samples).saturating_add(sample);
-        // Samples begin anew: the next layer.
-        if position < self.sample && self.layer + 1 < self.layers {
+        let (tile, tiles) = stats.tiles.unwrap_or((0, 1));
+        // Tiles begin anew, or samples where there are none: the next layer.
+        let begins_anew = tile < self.tile || (tiles == 1 && sample < self.sample);
+        if begins_anew && self.layer + 1 < self.layers {
             self.layer += 1;
         }
-        self.sample = position;
-        let all = f64::from(tiles.1) * f64::from(samples);
-        let of_layer = (f64::from(position) / all).clamp(0.0, 1.0);
+        if (tile, sample) != (self.tile, self.sample) {
+            // With the last sample of one tile Blender counts the tile, and says so before the next begins.
+            let is_of_the_last = tile > self.tile && sample >= samples;
+            self.counted = if is_of_the_last { 0 } else { sample };
+            (self.tile, self.sample) = (tile, sample);
+        }
+        let all = f64::from(tiles) * f64::from(samples);
+        let position = f64::from(tile) * f64::from(samples) + f64::from(self.counted);
+        let of_layer = (position / all).clamp(0.0, 1.0);
         #[allow(clippy::cast_possible_truncation)] // a part between 0 and 1
         let done = ((f64::from(self.layer) + of_layer) / f64::from(self.layers)) as f32;
         self.done = Some(self.done.map_or(done, |before| before.max(done)));
