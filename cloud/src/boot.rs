@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web::Data;
@@ -31,7 +31,13 @@ const CLOSE_WITHIN: Millis = Millis::from_secs(3);
 /// A set-up address is good for this long; `admin set-up` prints a fresh one.
 pub const SET_UP_VALID_FOR: Millis = Millis::from_secs(24 * 3600);
 /// Where the running cloud writes its address, for `admin` verbs beside it.
-pub const ADDRESS_FILE: &str = "address";
+const ADDRESS_FILE: &str = "address";
+/// How often and how long the lock is waited for: an `admin` verb that looks whether a cloud runs holds it
+/// for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_RETRY: Millis = Millis(100);
+/// Held while a cloud runs with the folder.
+const LOCK_FILE: &str = "lock";
 
 /// Runs the cloud until it is asked to stop.
 ///
@@ -41,7 +47,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-    let _lock = lock(folder)?;
+    let _lock = lock(folder).await?;
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open(&config.database).await.context("cannot open the database")?;
@@ -74,9 +80,10 @@ pub async fn serve(config: Config) -> Result<()> {
         metrics,
         shutdown: shutdown.clone(),
     };
-    std::fs::write(config.data_dir.join(ADDRESS_FILE), &address).context("cannot note the address")?;
-    announce(&address, set_up_path(&store, &*clock).await?.as_deref())?;
+    let _noted = NotedAddress::write(&config.data_dir, &address)?;
+    // Whoever has read the address may ask it to stop at once.
     stop_on_signals(shutdown.clone())?;
+    announce(&address, set_up_path(&store, &*clock).await?.as_deref())?;
     let conducting = shutdown.conduct(DRAIN_WITHIN, CLOSE_WITHIN);
     let (served, report) =
         tokio::join!(server::serve(Data::new(state), listener, shutdown.clone()), conducting);
@@ -95,10 +102,18 @@ pub async fn serve(config: Config) -> Result<()> {
 }
 
 /// One cloud a data folder: two would not see each other's actors.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
+async fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK_FILE);
     let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        tokio::time::sleep(LOCK_RETRY.to_duration()).await;
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             bail!(
@@ -109,6 +124,35 @@ fn lock(folder: &Path) -> Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
+    }
+}
+
+/// The address of the cloud that runs with this data folder; nothing if none does, whatever one that was
+/// killed left behind.
+#[must_use]
+pub fn running_address(folder: &Path) -> Option<String> {
+    // Without the right to write: looking must not make a lock.
+    let is_held = File::open(folder.join(LOCK_FILE))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    let noted = std::fs::read_to_string(folder.join(ADDRESS_FILE)).ok().filter(|_| is_held)?;
+    Some(noted.trim().to_owned()).filter(|address| !address.is_empty())
+}
+
+/// The file with the address, there for as long as this is.
+struct NotedAddress(PathBuf);
+
+impl NotedAddress {
+    fn write(folder: &Path, address: &str) -> Result<Self> {
+        let path = folder.join(ADDRESS_FILE);
+        std::fs::write(&path, address).context("cannot note the address")?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for NotedAddress {
+    fn drop(&mut self) {
+        // One that stays behind is not believed without a running cloud.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -153,10 +197,11 @@ fn stop_on_signals(shutdown: Shutdown) -> Result<()> {
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
         actix_rt::spawn(async move {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
-                _ = tokio::signal::ctrl_c() => "SIGINT",
+                _ = interrupt.recv() => "SIGINT",
             };
             shutdown.begin(StopReason::Asked(name.into()));
         });

@@ -1,7 +1,8 @@
 //! `admin`: what an operator or a script does without the dashboard. Works on the database directly, so it
 //! needs the same `--data`/`--database` as `serve`, and nobody's permission but the machine's.
 
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use url::Url;
 
 use super::Place;
 use crate::config::Config;
-use crate::http::guards::{Scope, passwords};
+use crate::http::guards::{Scope, passwords, sign_in};
 use crate::store::{AccountRow, NewAccount, NewWorkerRow, PageRequest, Role, Store, TokenRow};
 use crate::{boot, enrolment, secrets};
 
@@ -178,13 +179,15 @@ async fn create_account(store: &Store, email: &str, name: &str, roles: Vec<Role>
     if let Some(objection) = passwords::objection(password) {
         bail!("that password will not do: {objection}");
     }
-    if !email.contains('@') || email.contains(char::is_whitespace) {
-        bail!("{email} is not an e-mail address");
+    let email = email.trim().to_lowercase();
+    if let Some(objection) = sign_in::email_objection(&email) {
+        bail!("{email} will not do: {objection}");
     }
+    let name = check_name(name).map_err(|problem| anyhow::anyhow!("that name will not do: {problem}"))?;
     let new = NewAccount {
         id: AccountId::generate(),
-        email: email.trim().to_lowercase(),
-        name: name.trim().to_owned(),
+        email,
+        name,
         roles,
         password_hash: Some(secrets::hash_password(password)?),
     };
@@ -242,30 +245,33 @@ async fn create_worker(
     let address = cloud_address(config, cloud)?;
     let name = check_name(name).map_err(|problem| anyhow::anyhow!("that name will not do: {problem}"))?;
     let new = NewWorkerRow { id: WorkerId::generate(), account_id: account.id, name: name.clone() };
+    // Opened first: a worker without its file would only stand in the way of the next try.
+    let mut file = open_private(out).with_context(|| format!("cannot write {}", out.display()))?;
     let worker = store.create_worker(&new, now()).await?;
-    let file = enrolment::fresh_configuration(store, worker.id, &name, &address, now()).await?;
-    write_private(out, &file.content).with_context(|| format!("cannot write {}", out.display()))?;
+    let fresh = enrolment::fresh_configuration(store, worker.id, &name, &address, now()).await?;
+    let written = file.set_len(0).and_then(|()| file.write_all(fresh.content.as_bytes()));
+    written.with_context(|| format!("cannot write {}", out.display()))?;
     println!("{}", worker.id);
     Ok(())
 }
 
-/// Where the worker shall find the cloud: as said, as configured, or where the running one noted that it
-/// listens.
+/// Where the worker shall find the cloud: as said, as configured, where the running one listens, or where one
+/// will.
 fn cloud_address(config: &Config, said: Option<Url>) -> Result<Url> {
     if let Some(url) = said.or_else(|| config.server.public_url.clone()) {
         return Ok(url);
     }
-    let noted = std::fs::read_to_string(config.data_dir.join(boot::ADDRESS_FILE)).unwrap_or_default();
-    let fallback = format!("http://{}", config.server.listen);
-    let text = if noted.trim().is_empty() { fallback.as_str() } else { noted.trim() };
+    let running = boot::running_address(&config.data_dir);
+    let text = running.unwrap_or_else(|| format!("http://{}", config.server.listen));
     text.parse().with_context(|| format!("{text} is not an address: say --cloud http://…"))
 }
 
 /// For the owner's eyes only from the first byte on: the file holds a secret.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    // What is there stays until there is something to put in its place.
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    std::io::Write::write_all(&mut options.open(path)?, text.as_bytes())
+    options.open(path)
 }

@@ -34,8 +34,8 @@ pub struct Problems(Vec<String>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the settings are not right:")?;
-        self.0.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
+        write!(f, "the settings are not right:")?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {}", problem.trim_end()))
     }
 }
 

@@ -1,0 +1,48 @@
+//! `config`.
+
+use crate::program::{assert_refused, good, pictor_cloud, run, run_command};
+
+#[tokio::test]
+async fn what_is_printed_can_be_fed_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = good(&["config", "print"], &data, "").await;
+    for wanted in ["\n[server]\nlisten = \"127.0.0.1:7420\"\n", "\nworker_links_max = 10000\n", "= false\n"] {
+        assert!(first.contains(wanted), "{wanted:?} is not in {first}");
+    }
+    let file = folder.path().join("copy.toml");
+    std::fs::write(&file, &first).unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    assert_eq!(good(&[&["config", "print"], &config[..]].concat(), &data, "").await, first);
+    let checked = good(&[&["config", "check"], &config[..]].concat(), &data, "").await;
+    assert!(checked.starts_with("the settings are right"), "{checked}");
+    let origins = good(&[&["config", "print", "--origin"], &config[..]].concat(), &data, "").await;
+    let by_default: Vec<&str> = origins.lines().filter(|line| line.ends_with("# default")).collect();
+    assert_eq!(by_default, ["# public_url is not set  # default"], "{origins}");
+    assert!(!data.exists(), "looking makes nothing");
+}
+
+#[tokio::test]
+async fn secrets_are_hidden_where_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments =
+        ["config", "print", "--redact", "--origin", "--database", "postgres://me:secret@db.example.org/farm"];
+    let printed = good(&arguments, folder.path(), "").await;
+    assert!(!printed.contains("secret") && printed.contains("db.example.org/farm"), "{printed}");
+    assert!(printed.contains("# command line"), "{printed}");
+}
+
+#[tokio::test]
+async fn mistakes_are_refused_in_words_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[log]\nlevel = \"verbose\"\nformat = \"xml\"\n[server]\nlistn = \"127.0.0.1:1\"\n";
+    std::fs::write(folder.path().join("pictor.toml"), text).unwrap();
+    let said = run(&["config", "check"], folder.path(), "").await;
+    for words in ["give error, warn, info", "give text or json", "did you mean server.listen?"] {
+        assert_refused(&said, 1, words);
+    }
+    std::fs::remove_file(folder.path().join("pictor.toml")).unwrap();
+    let mut misspelt = pictor_cloud();
+    misspelt.args(["config", "check", "--data"]).arg(folder.path()).env("PICTOR__LOGS__LEVEL", "info");
+    assert_refused(&run_command(misspelt, "").await, 1, "did you mean PICTOR__LOG__LEVEL?");
+}
