@@ -117,6 +117,14 @@ async fn an_engine_that_does_not_run_here_is_refused() {
     assert_eq!(failure.class, FailureClass::EngineNotAvailable);
     assert!(failure.message.contains("eevee") && failure.message.contains("cycles"), "{failure}");
 
+    let mut foreign = vec![Rig::new("foreign_engine.blend")];
+    foreign.extend(Rig::of_module("foreign_engine.blend"));
+    for rig in foreign {
+        let failure = rig.fails_to_start().await;
+        assert_eq!(failure.class, FailureClass::EngineNotAvailable, "{failure}");
+        assert!(failure.message.contains("render engine"), "{failure}");
+    }
+
     let mut rig = Rig::new("eevee.blend");
     rig.request.render.engine = Some(RenderEngine::Cycles);
     rig.start().await.unwrap().frame(1).await;

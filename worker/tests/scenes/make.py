@@ -232,6 +232,12 @@ def settings():
     scene, _, _ = base()
     scene.cycles.device = "GPU"
     save("wants_gpu.blend")
+    # An engine that an add-on brings, which nobody else has.
+    foreign = type("Foreign", (bpy.types.RenderEngine,), {"bl_idname": "FOREIGN", "bl_label": "Foreign"})
+    bpy.utils.register_class(foreign)
+    scene, _, _ = base()
+    scene.render.engine = "FOREIGN"
+    save("foreign_engine.blend")
 
 
 for make in (
