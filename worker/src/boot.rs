@@ -9,6 +9,7 @@ use pictor_actors::now::Clock;
 use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts, Software};
 use pictor_actors::supervise::{Holding, Phase as StopPhase, Shutdown, StopReason};
 use pictor_actors::units::Millis;
+use tokio::sync::watch;
 
 use crate::agents::coordinator::SoftwareFound;
 use crate::agents::{self, Known, Workplace};
@@ -98,6 +99,7 @@ fn workplace(parts: Parts, shutdown: Shutdown) -> io::Result<Workplace> {
         engine: parts.engine,
         machine: Arc::new(Mutex::new(parts.machine)),
         known: Mutex::default(),
+        busy: watch::channel(false).0,
         shutdown,
         link_lives: AtomicU32::new(0),
         is_spool_read: AtomicBool::new(false),
@@ -111,6 +113,7 @@ fn search(place: &Workplace) -> SoftwareSearch {
         configured: place.settings.blender.clone(),
         look_around: place.settings.find_blender,
         cache_dir: Some(place.data.probes()),
+        busy: Some(place.busy.subscribe()),
     }
 }
 

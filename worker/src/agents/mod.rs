@@ -28,6 +28,7 @@ use pictor_actors::now::Clock;
 use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts};
 use pictor_actors::supervise::{Door, Keeping, RestartBudget, Shutdown, keep};
 use pictor_actors::units::{Millis, UnixMillis};
+use tokio::sync::watch;
 
 use crate::cloud::Cloud;
 use crate::config::{DataDir, Identity, Key, Settings};
@@ -66,6 +67,8 @@ pub struct Workplace {
     pub machine: Arc<Mutex<Box<dyn Machine>>>,
     /// What is known of it; changes when software is found later.
     pub known: Mutex<Known>,
+    /// True while a slot has a lease.
+    pub busy: watch::Sender<bool>,
     /// Since when this process runs.
     pub started_at: UnixMillis,
     /// The order to stop.
@@ -109,7 +112,7 @@ impl Known {
     /// Whether there is a program that renders anything.
     #[must_use]
     pub fn can_render(&self) -> bool {
-        self.software.iter().any(|found| !found.software.engines.is_empty())
+        self.software.iter().any(FoundSoftware::renders)
     }
 
     /// Whether the look for such programs goes on.

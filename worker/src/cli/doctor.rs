@@ -57,19 +57,25 @@ impl Check {
 }
 
 pub(super) async fn doctor(data: &DataDir, json: bool) -> Exit {
-    let checks = all(data).await;
+    let mut checks = Vec::new();
+    all(data, |check| {
+        if !json {
+            say::line(&check.line());
+        }
+        checks.push(check);
+    })
+    .await;
     if json {
         match serde_json::to_string_pretty(&checks) {
             Ok(text) => say::line(&text),
             Err(error) => return say::fault(Exit::Failed, &error.to_string()),
         }
-    } else {
-        checks.iter().for_each(|check| say::line(&check.line()));
     }
     if checks.iter().any(|check| check.verdict == Verdict::Bad) { Exit::Failed } else { Exit::Done }
 }
 
-async fn all(data: &DataDir) -> Vec<Check> {
+/// Tells each check as it comes: the last ones take their time.
+async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
     let (settings, mut checks) = match Settings::load(data) {
         Ok(settings) => (settings, vec![Check::good("settings", "read")]),
         Err(error) => {
@@ -86,10 +92,13 @@ async fn all(data: &DataDir) -> Vec<Check> {
         configured: settings.blender.clone(),
         look_around: settings.find_blender,
         cache_dir: Some(data.probes()),
+        busy: None,
     };
-    checks.extend(software(&find_software(&search).await));
-    checks.extend(enrolment(data).await);
-    checks
+    for check in checks.drain(..).chain(enrolment(data).await) {
+        tell(check);
+    }
+    say::aside("starting each 3D program with each engine to see what it renders; this can take minutes");
+    software(&find_software(&search).await).into_iter().for_each(tell);
 }
 
 fn folder(data: &DataDir) -> Check {

@@ -10,6 +10,11 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// What a person should know while waiting; no part of the result.
+pub(super) fn aside(text: &str) {
+    eprintln!("pictor-worker: {text}");
+}
+
 /// What went wrong and what to do; gives the code back.
 pub(super) fn fault(exit: Exit, text: &str) -> Exit {
     eprintln!("pictor-worker: {text}");

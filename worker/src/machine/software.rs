@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::pin::Pin;
+use std::time::{Duration, UNIX_EPOCH};
 
 use pictor_actors::protocol::Software;
 use pictor_actors::protocol::assignment::RenderEngine;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::search::{Candidate, candidates};
 use crate::durable::{self, Secrecy};
@@ -22,6 +25,12 @@ const PROBE_VERSION: u32 = 2;
 /// The engines in the order in which they are tried, the surest first.
 const ENGINES: [RenderEngine; 3] = [RenderEngine::Cycles, RenderEngine::Eevee, RenderEngine::Workbench];
 
+/// Work comes within this after the first engine was found, if there is some.
+const WORK_COMES_WITHIN: Duration = Duration::from_secs(2);
+/// Probes stand back in this time from the begin of the search on: a machine that is never idle shall know of
+/// all its engines too.
+const GIVES_WAY_FOR: Duration = Duration::from_secs(300);
+
 /// Where to look, and where answers are remembered.
 #[derive(Debug, Clone, Default)]
 pub struct SoftwareSearch {
@@ -31,6 +40,8 @@ pub struct SoftwareSearch {
     pub look_around: bool,
     /// Folder for remembered answers; nothing: probe anew.
     pub cache_dir: Option<PathBuf>,
+    /// True while the machine works on tasks, to which probes give way; nothing: they go first.
+    pub busy: Option<watch::Receiver<bool>>,
 }
 
 /// A program that was found and started.
@@ -44,6 +55,14 @@ pub struct FoundSoftware {
     pub notes: Vec<String>,
 }
 
+impl FoundSoftware {
+    /// Whether an engine of it is known to run here.
+    #[must_use]
+    pub fn renders(&self) -> bool {
+        !self.software.engines.is_empty()
+    }
+}
+
 /// Every usable Blender and `bpy`, newest version first; each probe is time-limited, so it always ends.
 pub async fn find_software(search: &SoftwareSearch) -> Vec<FoundSoftware> {
     look_for_software(search, |_| {}).await
@@ -53,7 +72,8 @@ pub async fn find_software(search: &SoftwareSearch) -> Vec<FoundSoftware> {
 ///
 /// The surest engine is tried on every program before the next one is, so that a worker has something to
 /// render with after the first seconds. Probes run one after the other: each takes whole processors, and this
-/// happens once per installed program. Dropping the future ends the probe that runs; what was told until then
+/// happens once per installed program. As soon as something renders, they give way to tasks, for a while:
+/// what nobody has asked for yet shall not slow down frames. Dropping the future ends the probe that runs; what was told until then
 /// is remembered, and the next search goes on from there.
 pub async fn look_for_software(
     search: &SoftwareSearch,
@@ -66,12 +86,16 @@ pub async fn look_for_software(
     if !told.is_empty() {
         tell(&told);
     }
+    let mut way = search.busy.clone().map(GiveWay::new);
     for engine in ENGINES {
         for at in 0..looked.len() {
             if !looked[at].is_open(engine) {
                 continue;
             }
-            looked[at].ask(engine).await;
+            if let Some(way) = way.as_mut().filter(|_| told.iter().any(FoundSoftware::renders)) {
+                way.give().await;
+            }
+            looked[at].ask(engine, &mut way).await;
             let found = found_of(&looked);
             if found != told {
                 tell(&found);
@@ -89,6 +113,44 @@ fn found_of(looked: &[Looked]) -> Vec<FoundSoftware> {
         by_version.then_with(|| a.software.path.cmp(&b.software.path))
     });
     found
+}
+
+/// Probes stand back while the machine works on tasks.
+struct GiveWay {
+    busy: watch::Receiver<bool>,
+    patience: Pin<Box<Sleep>>,
+    is_first: bool,
+}
+
+impl GiveWay {
+    fn new(busy: watch::Receiver<bool>) -> Self {
+        Self { busy, patience: Box::pin(sleep(GIVES_WAY_FOR)), is_first: true }
+    }
+
+    /// Returns when the machine is idle, or at once where probes have stood back for long enough.
+    async fn give(&mut self) {
+        if self.is_first {
+            // The cloud has just heard that there is something to render with.
+            let _ = timeout(WORK_COMES_WITHIN, self.busy.wait_for(|is_busy| *is_busy)).await;
+            self.is_first = false;
+        }
+        if !self.patience.is_elapsed() {
+            tokio::select! {
+                _ = self.busy.wait_for(|is_busy| !*is_busy) => {}
+                () = &mut self.patience => {}
+            }
+        }
+    }
+
+    /// Forgets what was until now.
+    fn mark(&mut self) {
+        self.busy.mark_unchanged();
+    }
+
+    /// Whether there was work since the mark.
+    fn was_busy(&self) -> bool {
+        *self.busy.borrow() || self.busy.has_changed().unwrap_or(false)
+    }
 }
 
 /// A candidate with all that is known of it.
@@ -140,13 +202,17 @@ impl Looked {
         }
     }
 
-    async fn ask(&mut self, engine: RenderEngine) {
-        let tried = try_engine(&self.candidate.program, self.candidate.is_python, engine).await;
+    async fn ask(&mut self, engine: RenderEngine, way: &mut Option<GiveWay>) {
+        way.iter_mut().for_each(GiveWay::mark);
+        let mut tried = try_engine(&self.candidate.program, self.candidate.is_python, engine).await;
+        if tried.as_ref().is_ok_and(|tried| tried.is_too_slow) && way.iter().any(GiveWay::was_busy) {
+            tried = Err(Untold::NoAnswer); // tasks slowed it down
+        }
         match (tried, &mut self.told) {
             (Ok(tried), Some(Told::Renders { engines, .. })) => {
                 engines.insert(engine, tried.why_not);
             }
-            (Ok(Tried { version, has_denoiser, why_not }), None | Some(Told::Other)) => {
+            (Ok(Tried { version, has_denoiser, why_not, .. }), None | Some(Told::Other)) => {
                 let engines = BTreeMap::from([(engine, why_not)]);
                 self.told = Some(Told::Renders { version, has_denoiser, engines });
             }

@@ -9,6 +9,7 @@ use pictor_actors::protocol::assignment::RenderEngine::{self, Cycles, Eevee, Wor
 use pictor_actors::protocol::{
     AttemptOutcome, DeclineReason, FromWorker, MachineFacts, SearchPhase, SlotFacts, WorkerActivity,
 };
+use pictor_actors::units::Millis;
 use pictor_worker::control::{Answer, Request, WorkerStatus, ask};
 
 use crate::cloud::{FakeCloud, Seen};
@@ -124,7 +125,7 @@ async fn status(worker: &Worker) -> WorkerStatus {
 async fn a_worker_is_connected_and_works_while_it_still_looks_for_software() {
     let (cloud, folder, program) =
         (FakeCloud::start(), tempfile::tempdir().unwrap(), Program::with_closed_gates());
-    let worker = Worker::start_looking(&cloud, folder.path(), &program.path());
+    let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));
     cloud.connected().await;
     assert!(stands(&cloud.seen.lock().unwrap(), SearchPhase::Running, &[]));
     assert_eq!(status(&worker).await.software_search, SearchPhase::Running);
@@ -169,10 +170,27 @@ async fn a_worker_is_connected_and_works_while_it_still_looks_for_software() {
 }
 
 #[actix_web::test]
+async fn probes_give_way_to_tasks() {
+    let (cloud, folder, program) =
+        (FakeCloud::start(), tempfile::tempdir().unwrap(), Program::with_closed_gates());
+    // Longer than a probe waits for work to come.
+    let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(3_000));
+    cloud.connected().await;
+    program.open("cycles").await;
+    cloud.wait("Cycles", |seen| stands(seen, SearchPhase::Running, &[Cycles])).await;
+    cloud.offer(1, &[1]);
+    cloud.wait("the frame", |seen| seen.frames.len() == 1).await;
+    assert_eq!(program.asked(), "cycles ");
+    program.open("eevee").await;
+    cloud.wait("EEVEE", |seen| stands(seen, SearchPhase::Running, &[Cycles, Eevee])).await;
+    worker.stop().await;
+}
+
+#[actix_web::test]
 async fn a_stop_ends_the_probe_and_only_what_was_answered_is_remembered() {
     let (cloud, folder, program) =
         (FakeCloud::start(), tempfile::tempdir().unwrap(), Program::with_closed_gates());
-    let worker = Worker::start_looking(&cloud, folder.path(), &program.path());
+    let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));
     cloud.connected().await;
     program.open("cycles").await;
     cloud.wait("Cycles", |seen| stands(seen, SearchPhase::Running, &[Cycles])).await;
@@ -182,14 +200,14 @@ async fn a_stop_ends_the_probe_and_only_what_was_answered_is_remembered() {
 
     program.open_all();
     cloud.change(|seen| seen.heard.clear());
-    let worker = Worker::start_looking(&cloud, folder.path(), &program.path());
+    let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));
     let all = [Cycles, Eevee, Workbench];
     cloud.wait("everything", |seen| hellos(seen) > 0 && stands(seen, SearchPhase::Done, &all)).await;
     worker.stop().await;
     assert_eq!(program.asked(), "cycles eevee eevee workbench ");
 
     cloud.change(|seen| seen.heard.clear());
-    let worker = Worker::start_looking(&cloud, folder.path(), &program.path());
+    let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));
     cloud.wait("everything", |seen| hellos(seen) > 0 && stands(seen, SearchPhase::Done, &all)).await;
     worker.stop().await;
     assert_eq!(program.asked(), "cycles eevee eevee workbench ", "all of it was remembered");
@@ -198,7 +216,7 @@ async fn a_stop_ends_the_probe_and_only_what_was_answered_is_remembered() {
 #[actix_web::test]
 async fn a_machine_without_software_says_so_only_when_it_has_looked() {
     let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
-    let worker = Worker::start_looking(&cloud, folder.path(), Path::new("/nowhere/blender"));
+    let worker = Worker::start_looking(&cloud, folder.path(), Path::new("/nowhere/blender"), Millis(10));
     cloud.wait("nothing found", |seen| hellos(seen) > 0 && stands(seen, SearchPhase::Done, &[])).await;
     let now = status(&worker).await;
     assert!(matches!(now.activity, WorkerActivity::Paused(_)), "{:?}", now.activity);

@@ -49,8 +49,8 @@ impl Worker {
     }
 
     /// With a program of which it has to find out what it can do.
-    pub fn start_looking(cloud: &FakeCloud, folder: &Path, program: &Path) -> Self {
-        let plan = FakePlan { frame: Millis(10), ..FakePlan::default() };
+    pub fn start_looking(cloud: &FakeCloud, folder: &Path, program: &Path, frame: Millis) -> Self {
+        let plan = FakePlan { frame, ..FakePlan::default() };
         let engine = Arc::new(ForAnySoftware(FakeEngine::for_simulation(Arc::new(SystemClock), plan)));
         let settings = Settings { blender: vec![program.to_owned()], ..Settings::for_testing() };
         Self::begin(cloud, folder, engine, None, settings, 1)

@@ -282,6 +282,8 @@ impl Handler<SlotChanged> for Coordinator {
             .copied()
             .collect();
         self.slots.insert(slot, report);
+        let is_busy = self.slots.values().any(|report| !report.held.is_empty());
+        self.place.busy.send_if_modified(|before| std::mem::replace(before, is_busy) != is_busy);
         for lease in vanished {
             self.say(super::wire::lost_with_its_runner(lease));
         }

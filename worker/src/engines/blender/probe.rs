@@ -30,6 +30,8 @@ pub struct Tried {
     pub has_denoiser: bool,
     /// Why the engine does not run here; nothing: it does.
     pub why_not: Option<String>,
+    /// It does not because no picture came in time.
+    pub is_too_slow: bool,
 }
 
 /// Why a try told nothing.
@@ -93,7 +95,7 @@ async fn converse(
     let mut lines = BoundedLines::new(stdout);
     let _ = stdin.write_all(&Order::TryEngine { engine, path }.to_line()).await;
     let greeting = timeout(GREETS_WITHIN, greeting(&mut lines)).await;
-    let why_not = match &greeting {
+    let outcome = match &greeting {
         Ok(Some(_)) => timeout(TRIES_WITHIN, outcome(&mut lines)).await.ok(),
         Ok(None) | Err(_) => None,
     };
@@ -106,8 +108,10 @@ async fn converse(
         Ok(None) => return Err(Untold::NotBlender),
         Err(_) => return Err(Untold::NoAnswer),
     };
+    let is_too_slow = outcome.is_none();
     let too_slow = || Some(format!("no picture in {} s", TRIES_WITHIN.as_secs()));
-    Ok(Tried { version, has_denoiser: denoiser, why_not: why_not.unwrap_or_else(too_slow) })
+    let why_not = outcome.unwrap_or_else(too_slow);
+    Ok(Tried { version, has_denoiser: denoiser, why_not, is_too_slow })
 }
 
 async fn greeting<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) -> Option<Greeting> {
