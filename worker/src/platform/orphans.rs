@@ -70,7 +70,10 @@ fn end(noted: &Noted) -> bool {
     same
 }
 
-/// Start of a process in clock ticks since boot: field 22 of its `stat`, whose second field may hold
+/// Linux's mark of a process that is on its way out, in field 9 of its `stat`.
+const EXITING: u64 = 0x4;
+
+/// Start of a living process in clock ticks since boot: field 22 of its `stat`, whose second field may hold
 /// anything.
 fn started_at(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -78,7 +81,10 @@ fn started_at(pid: u32) -> Option<u64> {
     let mut fields = after_name.split_whitespace();
     // A zombie has ended; only its number is left.
     (fields.next()? != "Z").then_some(())?;
-    fields.nth(18)?.parse().ok()
+    // On a busy machine a killed process may take long to become one.
+    let flags: u64 = fields.nth(5)?.parse().ok()?;
+    (flags & EXITING == 0).then_some(())?;
+    fields.nth(12)?.parse().ok()
 }
 
 fn boot_id() -> Option<String> {
