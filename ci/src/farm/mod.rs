@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use log::unix_ms;
 pub use programs::{Programs, children, is_alive, kill_hard, stop};
 pub use scene::{Sample, make_scene};
-pub use worker::Worker;
+pub use worker::{Worker, copy_probes};
 
 /// The account that owns everything on such a farm.
 pub const EMAIL: &str = "demo@pictor.example";

@@ -65,7 +65,7 @@ impl Farm {
             bail!("pictor-worker import: {}", String::from_utf8_lossy(&output.stderr));
         }
         if let Some(known) = &self.probes {
-            copy_missing(known, &folder.join(PROBES));
+            copy_probes(known, &folder);
         }
         self.start_worker(name)
     }
@@ -149,6 +149,11 @@ impl Farm {
         let entries = std::fs::read_dir(&self.folder)?.flatten().map(|entry| entry.path());
         Ok(entries.filter(|path| path.with_extension("pictor").is_file() && path.is_dir()).collect())
     }
+}
+
+/// Gives a worker's folder what is known about this machine's software, so that it need not find out.
+pub fn copy_probes(known: &Path, worker: &Path) {
+    copy_missing(known, &worker.join(PROBES));
 }
 
 /// Copies the files that are not there yet. Best effort: without them a worker finds out for itself.

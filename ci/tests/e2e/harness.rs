@@ -85,7 +85,7 @@ impl Stage {
 }
 
 /// Shared by the tests of one build, so that not every worker tries every engine anew.
-fn probes() -> PathBuf {
+pub fn probes() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("probes")
 }
 

@@ -23,6 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::guards::{Need, SignedIn, Via};
 use super::layers::gates::{Gates, StreamPlace};
 use super::pages;
+use super::pages::live::{PartQuery, Shown};
 use super::problem::{Answer, Error};
 use super::state::AppState;
 use crate::agents::broadcast::{EventId, LiveEvent, Subscription, Told, Topic};
@@ -40,6 +41,9 @@ pub struct LiveQuery {
     topic: String,
     /// `json`: machine-readable events instead of pieces of pages.
     format: Option<String>,
+    /// What the page shows beside its head.
+    #[serde(flatten)]
+    part: PartQuery,
 }
 
 /// A topic as asked for, before it is known whose it is.
@@ -68,11 +72,12 @@ pub async fn events(
     })?;
     let subscription = state.farm.subscribe(topic, last_heard(&request)).await?;
     let is_json = query.format.as_deref() == Some("json");
+    let shown = Shown::new(query.into_inner().part);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(frames(Live::new(state, caller, is_json, topic, subscription, place))))
+        .streaming(frames(Live::new(state, caller, (!is_json).then_some(shown), topic, subscription, place))))
 }
 
 /// Unreadable ids count as an id of another process: the page loads anew.
@@ -125,7 +130,8 @@ impl FromStr for Asked {
 struct Live {
     state: web::Data<AppState>,
     caller: SignedIn,
-    is_json: bool,
+    /// What the listening page shows; nothing: events go out as JSON.
+    shown: Option<Shown>,
     topic: Topic,
     subscription: Subscription,
     pings: Interval,
@@ -139,7 +145,7 @@ impl Live {
     fn new(
         state: web::Data<AppState>,
         caller: SignedIn,
-        is_json: bool,
+        shown: Option<Shown>,
         topic: Topic,
         subscription: Subscription,
         place: StreamPlace,
@@ -154,7 +160,7 @@ impl Live {
             ready: VecDeque::from([Bytes::from(opening)]),
             state,
             caller,
-            is_json,
+            shown,
             topic,
             subscription,
             pings,
@@ -185,12 +191,13 @@ impl Live {
         }
     }
 
-    async fn piece(&self, told: Told) -> Option<Bytes> {
+    async fn piece(&mut self, told: Told) -> Option<Bytes> {
         if told.event == LiveEvent::Resync {
             return Some(frame(told.id, Some("resync"), r#"{"kind":"resync"}"#));
         }
-        if !self.is_json {
-            let html = pages::live::render(&self.state, self.caller.id(), self.topic, told.event).await?;
+        if let Some(shown) = &mut self.shown {
+            let account = self.caller.id();
+            let html = pages::live::render(&self.state, account, self.topic, told.event, shown).await?;
             return Some(frame(told.id, None, &html));
         }
         let (kind, value) = as_json(told.event);

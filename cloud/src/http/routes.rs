@@ -17,7 +17,7 @@ use super::guards::Guard::{self, Api, Door, Page, Public, Session, Worker, Worke
 use super::guards::Need::{ReadAccount, ReadJobs, ReadWorkers, WriteAccount, WriteJobs, WriteWorkers};
 use super::guards::enforce;
 use super::layers::{limits, once};
-use super::pages::{account, job, set_up, sign_in, start, submit, worker};
+use super::pages::{account, job, send_file, set_up, sign_in, start, submit, worker};
 use super::pages::{jobs as job_pages, workers as worker_pages};
 use super::problem::Error;
 use super::{assets, enrol, health, link, live};
@@ -132,6 +132,7 @@ pub const ROUTES: &[Route] = &[
     get("/jobs", Page, Plain, || to(job_pages::list)),
     post("/jobs", Page, Plain, || to(submit::submit)),
     get("/jobs/new", Page, Plain, || to(submit::page)),
+    post("/jobs/new", Page, Stream, || to(send_file::submit)),
     get("/jobs/{job}", Page, Plain, || to(job::page)),
     get("/jobs/{job}/frames/{frame}", Page, Plain, || to(job::frame)),
     post("/jobs/{job}/pause", Page, Plain, || to(job::pause)),

@@ -17,9 +17,12 @@ use pictor_cloud::views::problem::ProblemPage;
 use pictor_cloud::views::workers::details::{WorkerLiveParts, WorkerPage};
 use pictor_cloud::views::workers::list::{SortLink, WorkerListPage, WorkerRow};
 use pictor_cloud::views::workers::metrics::series;
-use pictor_cloud::views::workers::set_up::{NewWorkerPage, SetUpFacts, SetUpSteps, WorkerSetUpPage};
+use pictor_cloud::views::workers::set_up::{
+    NewWorkerPage, RefusedTry, SetUpFacts, SetUpSteps, WorkerSetUpPage,
+};
 use pictor_cloud::views::{Chrome, View, Views};
 use pictor_cloud_api::jobs::NewJob;
+use pictor_cloud_api::problem::ProblemCode;
 
 use crate::samples::{self, id};
 
@@ -140,7 +143,7 @@ impl Book {
             "Workers",
             &WorkerListPage { is_first_time: true, rows: Vec::new(), ..list },
         );
-        for worker in &workers {
+        for (number, worker) in workers.iter().enumerate() {
             let sample = worker.sample.clone().map(|value| serde_json::from_value(value).unwrap());
             let samples: Vec<_> = sample.into_iter().collect();
             let live = WorkerLiveParts::new(worker, &samples);
@@ -160,7 +163,11 @@ impl Book {
             let facts = SetUpFacts {
                 is_enrolled: worker.connection != "never",
                 hostname: Some(text.to_owned()),
-                refused: Some(text.to_owned()),
+                refused: ProblemCode::ALL.get(number).map(|code| RefusedTry {
+                    code: *code,
+                    hostname: text.to_owned(),
+                    at: "2026-11-23T10:00:00Z".to_owned(),
+                }),
             };
             let set_up = WorkerSetUpPage {
                 id: worker.id.clone(),
@@ -193,7 +200,6 @@ impl Book {
             filters: vec![filter("All", true), filter("Running", false), filter("Failed", false)],
             next_href: None,
             is_later_page: true,
-            no_worker: Some(text.to_owned()),
         };
         self.add("jobs", "Jobs", &list);
         self.add("jobs-none", "Jobs", &JobListPage { rows: Vec::new(), ..list.clone() });

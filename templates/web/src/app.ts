@@ -10,3 +10,10 @@ import "./elements/theme-switch";
 import "./elements/frame-grid";
 import "./live";
 import "./keys";
+
+// What was just done is said once: loading the page again, or keeping its address, does not say it anew.
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(history.state, "", address);
+}

@@ -1,7 +1,8 @@
 // What the browser tests share: one Chromium, pages in both themes and widths, and the checks that every page
 // must pass (axe, Content-Security-Policy, console, sideways scroll).
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -77,4 +78,35 @@ export async function axe(page) {
 /** How many pixels the page is wider than the window. */
 export async function sideways(page) {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+/** Signs in as a person does. */
+export async function signIn(page, base, email, password) {
+  await page.goto(`${base}/sign-in`);
+  await page.fill("[name=email]", email);
+  await page.fill("[name=password]", password);
+  await page.click("button:has-text('Sign in')");
+  await page.waitForURL((url) => !url.pathname.startsWith("/sign-in"));
+}
+
+/** Writes pictures of whole pages into a folder; does nothing without one. */
+export async function shooter(folder) {
+  if (folder) await mkdir(folder, { recursive: true });
+  return async (page, name) => {
+    if (!folder) return;
+    const file = `${name.replace(/[^\w-]+/g, "-")}.png`;
+    await page.screenshot({ path: join(folder, file), fullPage: true });
+  };
+}
+
+/** Once nothing more will move by itself: fonts are there, pictures in sight are drawn. */
+export async function settled(page) {
+  await page.evaluate(() => document.fonts.ready.then(() => true));
+  await page.waitForFunction(() =>
+    [...document.images].every((image) => {
+      const box = image.getBoundingClientRect();
+      const isInSight = box.top < innerHeight && box.bottom > 0 && box.width > 0;
+      return !isInSight || image.complete;
+    }),
+  );
 }

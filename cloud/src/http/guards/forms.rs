@@ -8,6 +8,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpMessage as _, dev, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::{StreamExt as _, stream};
 use pictor_cloud_api::problem::ProblemCode;
 use subtle::ConstantTimeEq as _;
 
@@ -18,6 +19,8 @@ use crate::http::problem::Error;
 pub const FORM_HEADER: &str = "x-csrf-token";
 /// Field in which forms send it.
 pub const FORM_FIELD: &str = "csrf";
+/// The token of a form with a file stands within so many bytes.
+const FILE_FORM_BEGIN_MAX: usize = 4 * 1024;
 
 /// The form token that belongs to a session: derived from its secret, so nothing is stored and nobody without
 /// the cookie can make it.
@@ -67,6 +70,9 @@ pub async fn check_form_token(request: &mut ServiceRequest, expected: &str) -> R
 }
 
 async fn field_of_form(request: &mut ServiceRequest) -> Result<Option<String>, Error> {
+    if request.content_type() == "multipart/form-data" {
+        return Ok(first_field_of_file_form(request).await);
+    }
     if request.content_type() != "application/x-www-form-urlencoded" {
         return Ok(None);
     }
@@ -80,6 +86,32 @@ async fn field_of_form(request: &mut ServiceRequest) -> Result<Option<String>, E
     Ok(token)
 }
 
+/// A form with a file is not read as a whole: our pages put the token first, so that its beginning is enough.
+async fn first_field_of_file_form(request: &mut ServiceRequest) -> Option<String> {
+    let mut payload = request.take_payload();
+    let mut begin = web::BytesMut::new();
+    let mut token = None;
+    while token.is_none() && begin.len() < FILE_FORM_BEGIN_MAX {
+        // What is broken here is broken for the handler too; without a token it hears nothing of it.
+        let Some(Ok(chunk)) = payload.next().await else { break };
+        begin.extend_from_slice(&chunk);
+        token = token_at_begin(&begin);
+    }
+    let seen = stream::once(std::future::ready(Ok(begin.freeze())));
+    request.set_payload(dev::Payload::Stream { payload: Box::pin(seen.chain(payload).fuse()) });
+    token
+}
+
+fn token_at_begin(begin: &[u8]) -> Option<String> {
+    let text = str::from_utf8(begin).unwrap_or_else(|error| {
+        str::from_utf8(&begin[..error.valid_up_to()]).unwrap_or_default() // the file has begun
+    });
+    let (head, rest) = text.strip_prefix("--")?.split_once("\r\n\r\n")?;
+    let is_token = head.lines().skip(1).any(|line| line.ends_with(&format!("; name=\"{FORM_FIELD}\"")));
+    let (token, _) = rest.split_once("\r\n")?;
+    is_token.then(|| token.to_owned())
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
@@ -91,6 +123,20 @@ fn foreign() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_token_of_a_file_form_is_its_first_field_or_none() {
+        let form = |name: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\nsecret\r\n--b")
+        };
+        assert_eq!(token_at_begin(form("csrf").as_bytes()).as_deref(), Some("secret"));
+        assert_eq!(token_at_begin(form("file").as_bytes()), None);
+        assert_eq!(token_at_begin(form("xcsrf").as_bytes()), None);
+        let cut = &form("csrf")[..60];
+        assert_eq!(token_at_begin(cut.as_bytes()), None, "the rest is still on its way");
+        let begun = [form("csrf").as_bytes(), &[0xff, 0xfe]].concat();
+        assert_eq!(token_at_begin(&begun).as_deref(), Some("secret"));
+    }
 
     #[test]
     fn form_token_belongs_to_its_session() {

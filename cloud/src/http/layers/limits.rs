@@ -71,7 +71,8 @@ fn with_idle_limit(payload: Payload) -> Payload {
             Err(_) => Some((Err(PayloadError::Incomplete(None)), None)),
         }
     });
-    Payload::Stream { payload: Box::pin(chunks) }
+    // Readers of forms ask once more after the end.
+    Payload::Stream { payload: Box::pin(chunks.fuse()) }
 }
 
 #[cfg(test)]

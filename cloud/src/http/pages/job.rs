@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::worker::BackForm;
 use super::workers::address;
 use super::{Place, back, chrome, crumb, needs_role, ok};
-use crate::http::api::frames::frames_page;
+use crate::http::api::frames::{failed_frames_page, frames_page};
 use crate::http::api::jobs::{JobAction, act, change};
 use crate::http::guards::SignedIn;
 use crate::http::present;
@@ -22,9 +22,9 @@ use crate::views::jobs::frames::FramePage;
 use crate::views::jobs::log::LogPart;
 
 /// Frames on one page of the grid.
-pub(super) const FRAMES_A_PAGE: u32 = 200;
+const FRAMES_A_PAGE: u32 = 200;
 /// Lines of the log on the page.
-pub(super) const LOG_LINES: u32 = 300;
+const LOG_LINES: u32 = 300;
 const TABS: [(&str, &str); 4] =
     [("Frames", "frames"), ("Tasks", "tasks"), ("Log", "log"), ("Settings", "settings")];
 
@@ -35,6 +35,8 @@ pub struct JobQuery {
     tab: String,
     #[serde(default)]
     from: u32,
+    #[serde(default)]
+    show: String,
     #[serde(default)]
     cursor: String,
 }
@@ -61,10 +63,15 @@ pub async fn page(
         href: address(&format!("/jobs/{}", row.id), &[("tab", if *key == "frames" { "" } else { key })]),
         is_current: *key == tab,
     };
+    let is_failed_only = query.show == "failed";
     let view = JobPage {
         live: live_parts(&state, &row).await?,
         tabs: TABS.iter().map(link).collect(),
-        frames: if tab == "frames" { Some(frames(&state, &row, query.from).await?) } else { None },
+        frames: if tab == "frames" {
+            Some(frames(&state, &row, query.from, is_failed_only).await?)
+        } else {
+            None
+        },
         tasks: if tab == "tasks" { Some(tasks(&state, &row, &query.cursor).await?) } else { None },
         log: if tab == "log" { Some(log(&state, &row).await?) } else { None },
         settings: (tab == "settings").then(|| setting_lines(&job)),
@@ -72,7 +79,16 @@ pub async fn page(
     };
     let mut chrome = chrome(&request, &caller, Place::Jobs, &row.name);
     chrome.crumbs = vec![crumb("Jobs", "/jobs")];
-    chrome.live = Some(format!("/events?topic=job:{}", row.id));
+    chrome.live = Some(address(
+        "/events",
+        &[
+            ("topic", &format!("job:{}", row.id)),
+            ("part", tab),
+            ("from", &query.from.to_string()),
+            ("show", &query.show),
+            ("cursor", &query.cursor),
+        ],
+    ));
     chrome.refresh = row.state.is_live().then_some(15);
     ok(&state, &chrome, &view)
 }
@@ -84,30 +100,48 @@ pub(super) async fn live_parts(state: &AppState, row: &JobRow) -> Answer<JobLive
     Ok(JobLiveParts::new(&present::jobs::load_one(state, row).await?, in_hand))
 }
 
-/// The frames from this one on.
-pub(super) async fn frames(state: &AppState, row: &JobRow, from: u32) -> Answer<FramesPart> {
-    let from = from.min(row.frames_total.saturating_sub(1)) / FRAMES_A_PAGE * FRAMES_A_PAGE;
+/// The frames from the one at this place on; `is_failed_only`: of those that failed.
+pub(super) async fn frames(
+    state: &AppState,
+    row: &JobRow,
+    from: u32,
+    is_failed_only: bool,
+) -> Answer<FramesPart> {
+    let total = if is_failed_only { row.frames_failed } else { row.frames_total };
+    let from = from.min(total.saturating_sub(1)) / FRAMES_A_PAGE * FRAMES_A_PAGE;
     let request =
         PageRequest { limit: FRAMES_A_PAGE, cursor: (from > 0).then(|| Cursor::from_text(from.to_string())) };
-    let found = frames_page(state, row, &request).await?;
+    let found = if is_failed_only {
+        failed_frames_page(state, row, &request).await?
+    } else {
+        frames_page(state, row, &request).await?
+    };
     let id = row.id.to_string();
-    let href = |from: u32| address(&format!("/jobs/{id}"), &[("from", &from.to_string())]);
-    let end = from.saturating_add(FRAMES_A_PAGE).min(row.frames_total);
-    let range = (row.frames_total > FRAMES_A_PAGE).then(|| {
-        let total = format::count(u64::from(row.frames_total));
-        format!("{} to {} of {total} frames", from + 1, end)
+    let show = |is_failed_only: bool| if is_failed_only { "failed" } else { "" };
+    let path = format!("/jobs/{id}");
+    let href = |from: u32| address(&path, &[("show", show(is_failed_only)), ("from", &from.to_string())]);
+    let end = from.saturating_add(FRAMES_A_PAGE).min(total);
+    let range = (total > FRAMES_A_PAGE).then(|| {
+        format!(
+            "{} to {} of {} frames",
+            from + 1,
+            format::count(u64::from(end)),
+            format::count(u64::from(total))
+        )
     });
     Ok(FramesPart {
         cells: FramesPart::cells(&id, &found.items),
         range,
         previous_href: (from > 0).then(|| href(from - FRAMES_A_PAGE)),
         next_href: found.next_cursor.map(|_| href(from + FRAMES_A_PAGE)),
-        is_failed_only: false,
-        toggle_href: None,
+        is_failed_only,
+        toggle_href: (is_failed_only || row.frames_failed > 0)
+            .then(|| address(&path, &[("show", show(!is_failed_only))])),
     })
 }
 
-async fn tasks(state: &AppState, row: &JobRow, cursor: &str) -> Answer<TasksPart> {
+/// The tasks from this cursor on.
+pub(super) async fn tasks(state: &AppState, row: &JobRow, cursor: &str) -> Answer<TasksPart> {
     let request =
         PageRequest { limit: PAGE_ROWS, cursor: (!cursor.is_empty()).then(|| Cursor::from_text(cursor)) };
     let found = state.store.tasks_of(row.id, &request).await?;

@@ -65,7 +65,6 @@ pub async fn list(
         filters: FILTERS.iter().map(filter).collect(),
         next_href: next.map(|next| address("/jobs", &[("q", &q), ("state", &wanted), ("cursor", &next)])),
         is_later_page: !cursor.is_empty(),
-        no_worker: None,
         search: q,
         state: wanted,
     };

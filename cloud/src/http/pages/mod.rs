@@ -7,6 +7,7 @@ pub mod account;
 pub mod job;
 pub mod jobs;
 pub mod live;
+pub mod send_file;
 pub mod set_up;
 pub mod sign_in;
 pub mod start;
@@ -90,6 +91,11 @@ fn own_path(text: &str) -> &str {
         && !text.starts_with("//")
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_own { text } else { "/" }
+}
+
+/// Where the settings of an uploaded file are chosen.
+fn address_of_file(blake3: &str) -> String {
+    format!("/jobs/new?file={blake3}")
 }
 
 /// Back to where the form stood, with a word about what was done.

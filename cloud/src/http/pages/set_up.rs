@@ -13,8 +13,8 @@ use crate::http::layers::send;
 use crate::http::present;
 use crate::http::problem::Answer;
 use crate::http::state::AppState;
-use crate::store::{Role, WorkerRow};
-use crate::views::workers::set_up::{SetUpFacts, SetUpSteps, WorkerSetUpPage};
+use crate::store::{EnrolmentProblemRow, Role, WorkerRow};
+use crate::views::workers::set_up::{RefusedTry, SetUpFacts, SetUpSteps, WorkerSetUpPage};
 
 /// `GET /workers/{worker}/set-up`.
 pub async fn page(
@@ -45,16 +45,15 @@ pub(super) async fn steps(state: &AppState, row: WorkerRow) -> Answer<SetUpSteps
     let facts = SetUpFacts {
         is_enrolled: row.public_key.is_some(),
         hostname: row.hostname.clone(),
-        refused: problem.map(|problem| format!("{}: {}", problem.hostname, words_of(&problem.code))),
+        refused: problem.and_then(|problem| tried(&problem)),
     };
     Ok(SetUpSteps::new(&present::workers::load_one(state, row).await, &facts))
 }
 
-fn words_of(code: &str) -> &'static str {
-    ProblemCode::ALL
-        .iter()
-        .find(|known| known.code() == code)
-        .map_or("the configuration file was not taken", |known| known.title())
+/// A code of a later version is not shown: there are no words for it here.
+fn tried(problem: &EnrolmentProblemRow) -> Option<RefusedTry> {
+    let code = ProblemCode::ALL.iter().copied().find(|known| known.code() == problem.code)?;
+    Some(RefusedTry { code, hostname: problem.hostname.clone(), at: present::time(problem.happened_at) })
 }
 
 /// `POST /workers/{worker}/configuration`: a fresh file; the one before is dead.
@@ -68,6 +67,8 @@ pub async fn configuration(
     let row = state.store.worker_of(caller.id(), *id).await?;
     let cloud = state.address(&request)?;
     let fresh = fresh_configuration(&state.store, row.id, &row.name, &cloud, state.wall()).await?;
+    // What went wrong with the file before says nothing about this one.
+    state.store.clear_enrolment_problem(row.id).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/toml")
         .insert_header((header::CONTENT_DISPOSITION, send::attachment(&fresh.file_name)))

@@ -6,6 +6,7 @@ use pictor_actors::units::BlobHash;
 use pictor_cloud_api::jobs::NewJob;
 use serde::Deserialize;
 
+use super::send_file::FORM_FILE_BYTES_MAX;
 use super::{Place, chrome, crumb, form_errors, needs_role, ok, refused, see};
 use crate::http::api::jobs::create;
 use crate::http::guards::SignedIn;
@@ -56,7 +57,7 @@ pub struct SettingsForm {
     paused: String,
 }
 
-fn page_chrome(request: &HttpRequest, caller: &SignedIn) -> Chrome {
+pub(super) fn page_chrome(request: &HttpRequest, caller: &SignedIn) -> Chrome {
     let mut chrome = chrome(request, caller, Place::Jobs, "Submit");
     chrome.crumbs = vec![crumb("Jobs", "/jobs")];
     chrome.scripts = vec!["submit.js"];
@@ -70,13 +71,18 @@ pub async fn page(
     state: Data<AppState>,
     query: Query<FileQuery>,
 ) -> Answer<HttpResponse> {
+    needs_role(&caller, Role::Creator)?;
     let chrome = page_chrome(&request, &caller);
     if query.file.is_empty() {
-        let size_max = format::bytes(state.config.limits.upload_bytes_max);
-        return ok(&state, &chrome, &ChooseFilePage { error: None, size_max });
+        return ok(&state, &chrome, &choose_file(&state, None));
     }
     let typed = NewJob { blake3: query.file.clone(), ..NewJob::default() };
     ok(&state, &chrome, &settings(&state, &caller, &typed, &FormErrors::default()).await?)
+}
+
+pub(super) fn choose_file(state: &AppState, error: Option<String>) -> ChooseFilePage {
+    let size_max = format::bytes(state.config.limits.upload_bytes_max);
+    ChooseFilePage { error, size_max, form_size_max: format::bytes(FORM_FILE_BYTES_MAX as u64) }
 }
 
 async fn settings(

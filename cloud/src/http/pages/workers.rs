@@ -98,6 +98,7 @@ pub async fn list(
 
 /// `GET /workers/new`.
 pub async fn new_page(request: HttpRequest, caller: SignedIn, state: Data<AppState>) -> Answer<HttpResponse> {
+    needs_role(&caller, Role::Provider)?;
     let taken = state.store.all_workers_of(caller.id()).await?;
     let free = (1..=9_999).map(|number| format!("rig-{number:02}"));
     let name = free.into_iter().find(|name| taken.iter().all(|row| row.name != *name)).unwrap_or_default();

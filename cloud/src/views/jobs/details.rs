@@ -69,8 +69,10 @@ pub struct JobLiveParts {
     pub started_at: Option<String>,
     /// RFC 3339.
     pub ended_at: Option<String>,
-    /// Why ready tasks wait.
+    /// Why nothing is rendered at all, though somebody waits for it.
     pub waiting: Vec<String>,
+    /// Why the rest is not rendered at this moment too: the usual way of a job under way.
+    pub rest_waits: Option<String>,
     /// Warnings, each once.
     pub warnings: Vec<String>,
     /// Failures, grouped.
@@ -120,6 +122,10 @@ pub struct TasksPart {
     pub next_href: Option<String>,
 }
 
+impl View for TasksPart {
+    const TEMPLATE: &'static str = "partials/jobs/tasks";
+}
+
 /// A task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskRowPart {
@@ -167,7 +173,8 @@ impl JobLiveParts {
             created_at: job.created_at.clone(),
             started_at: job.started_at.clone(),
             ended_at: job.ended_at.clone(),
-            waiting: job.waiting.clone(),
+            waiting: if job.state == "ready" { job.waiting.clone() } else { Vec::new() },
+            rest_waits: (job.state == "running").then(|| capital(&job.waiting.join("; "))),
             warnings: job.warnings.clone(),
             failures: job.failures.iter().map(failure).collect(),
         }

@@ -22,6 +22,14 @@ pub struct FrameCell {
     pub thumbnail: Option<String>,
     /// Address of its large view, once stored.
     pub href: Option<String>,
+    /// What is shown large: the frame itself, or a preview of it that browsers can show.
+    pub picture: Option<String>,
+    /// Address of its bytes, once stored.
+    pub file_href: Option<String>,
+    /// Name of its file.
+    pub file_name: String,
+    /// What is said about it where it is shown large.
+    pub note: String,
 }
 
 impl View for FrameCell {
@@ -46,19 +54,40 @@ impl FrameCell {
             _ => ("circle-dashed", "waiting"),
         };
         let mut words = format!("Frame {}: {word}", frame.frame);
-        if let Some(render_ms) = frame.render_ms.filter(|_| is_stored) {
-            words.push_str(&format!(", rendered in {}", format::duration(render_ms)));
+        let time = frame.render_ms.filter(|_| is_stored).map(format::duration);
+        if let Some(time) = &time {
+            words.push_str(&format!(", rendered in {time}"));
         }
+        let mut notes: Vec<String> = time.map(|time| format!("rendered in {time}")).into_iter().collect();
+        notes.extend(frame.size.map(format::bytes));
+        if needs_preview(&frame.file_name) {
+            notes.push("shown tone-mapped".to_owned());
+        }
+        let bytes = format!("/api/v1/jobs/{job}/frames/{}", frame.frame);
         Self {
             key: cell_key(frame.frame),
             frame: frame.frame,
             state: frame.state.clone(),
             glyph,
             words,
-            thumbnail: is_stored.then(|| format!("/api/v1/jobs/{job}/frames/{}/thumbnail", frame.frame)),
+            thumbnail: is_stored.then(|| format!("{bytes}/thumbnail")),
             href: is_stored.then(|| format!("/jobs/{job}/frames/{}", frame.frame)),
+            picture: is_stored.then(|| picture(&bytes, &frame.file_name)),
+            file_href: is_stored.then_some(bytes),
+            file_name: frame.file_name.clone(),
+            note: notes.join(" · "),
         }
     }
+}
+
+/// Browsers do not show this file.
+fn needs_preview(file_name: &str) -> bool {
+    file_name.ends_with(".exr")
+}
+
+/// What a browser shows of a frame with its bytes at this address.
+fn picture(bytes: &str, file_name: &str) -> String {
+    if needs_preview(file_name) { format!("{bytes}/thumbnail?size=large") } else { bytes.to_owned() }
 }
 
 /// `/jobs/{id}/frames/{n}`.
@@ -103,13 +132,13 @@ impl FramePage {
     #[must_use]
     pub fn new(job: &str, job_name: &str, frame: &Frame, previous: Option<i32>, next: Option<i32>) -> Self {
         let bytes = format!("/api/v1/jobs/{job}/frames/{}", frame.frame);
-        let is_preview = frame.file_name.ends_with(".exr");
+        let is_preview = needs_preview(&frame.file_name);
         let page = |number: i32| format!("/jobs/{job}/frames/{number}");
         Self {
             job: job.to_owned(),
             job_name: job_name.to_owned(),
             frame: frame.frame,
-            picture: if is_preview { format!("{bytes}/thumbnail?size=large") } else { bytes.clone() },
+            picture: picture(&bytes, &frame.file_name),
             is_preview,
             file_href: bytes,
             file_name: frame.file_name.clone(),

@@ -25,8 +25,6 @@ pub struct JobListPage {
     pub next_href: Option<String>,
     /// It is not the first page.
     pub is_later_page: bool,
-    /// No worker of the account could render now, with the reason.
-    pub no_worker: Option<String>,
 }
 
 impl View for JobListPage {
@@ -84,7 +82,7 @@ impl JobRow {
             name: job.name.clone(),
             href: format!("/jobs/{}", job.id),
             thumbnail: thumbnail_of.map(|frame| format!("/api/v1/jobs/{}/frames/{frame}/thumbnail", job.id)),
-            state: StateLine::of_job(&job.state, None),
+            state: StateLine::of_job(&job.state, waits_because(job, in_hand)),
             progress: Progress::new(job, in_hand),
             priority: job.priority,
             created_at: job.created_at.clone(),
@@ -93,4 +91,10 @@ impl JobRow {
             actions: JobActions::of(job),
         }
     }
+}
+
+/// Why nothing of a job is rendered at this moment, where somebody waits for it.
+fn waits_because(job: &Job, in_hand: u64) -> Option<&str> {
+    let waits = in_hand == 0 && matches!(job.state.as_str(), "ready" | "running");
+    job.waiting.first().filter(|_| waits).map(String::as_str)
 }

@@ -15,6 +15,8 @@ pub struct ChooseFilePage {
     pub error: Option<String>,
     /// Largest file in words.
     pub size_max: String,
+    /// The same where scripts are off.
+    pub form_size_max: String,
 }
 
 impl View for ChooseFilePage {

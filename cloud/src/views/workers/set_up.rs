@@ -1,5 +1,6 @@
 //! Setting up a worker: its name, then the live steps from the configuration file to the first heartbeat.
 
+use pictor_cloud_api::problem::ProblemCode;
 use pictor_cloud_api::workers::Worker;
 use serde::Serialize;
 
@@ -53,8 +54,21 @@ pub struct SetUpSteps {
     pub is_ready: bool,
     /// Nothing came from the machine so far.
     pub is_waiting: bool,
-    /// Why the last try to import the file was refused, in words.
-    pub refused: Option<String>,
+    /// Why the last try to import the file was refused.
+    pub refused: Option<Refused>,
+}
+
+/// A refused try to import the file, as the owner of the worker reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// What happened.
+    pub title: String,
+    /// What to do.
+    pub text: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The worker itself is set up: only the other try failed.
+    pub is_harmless: bool,
 }
 
 impl View for SetUpSteps {
@@ -83,8 +97,43 @@ pub struct SetUpFacts {
     pub is_enrolled: bool,
     /// Its host name.
     pub hostname: Option<String>,
-    /// Why the last try was refused.
-    pub refused: Option<String>,
+    /// The last try that was refused since the newest file was made.
+    pub refused: Option<RefusedTry>,
+}
+
+/// A refused try as it was noted.
+#[derive(Debug, Clone)]
+pub struct RefusedTry {
+    /// Why.
+    pub code: ProblemCode,
+    /// Name of the machine that tried.
+    pub hostname: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+impl Refused {
+    fn new(tried: &RefusedTry, owner: Option<&str>) -> Self {
+        let host = &tried.hostname;
+        let fresh = "Download a fresh file above and import that one.";
+        let owner = owner.map_or_else(|| "another machine".to_owned(), |owner| format!("“{owner}”"));
+        let (title, text) = if tried.code == ProblemCode::EnrolmentUsed {
+            let ask = "If that is the same machine, it is set up already. If it is another, create a worker for \
+                       it, or download a fresh file above to move this worker there.";
+            (format!("“{host}” tried a file that was used already by {owner}"), ask)
+        } else if tried.code == ProblemCode::EnrolmentExpired {
+            (format!("“{host}” tried a file that is older than 24 hours"), fresh)
+        } else if tried.code == ProblemCode::EnrolmentUnknown {
+            (format!("“{host}” tried a file that a newer one has replaced"), fresh)
+        } else if tried.code == ProblemCode::KeyMismatch {
+            let ask = "Each machine needs its own worker: create one for it, or download a fresh file above to \
+                       move this worker there.";
+            (format!("“{host}” tried to become this worker, which is {owner}"), ask)
+        } else {
+            (format!("“{host}” was refused: {}", tried.code.title()), fresh)
+        };
+        Self { title, text: text.to_owned(), at: tried.at.clone(), is_harmless: false }
+    }
 }
 
 impl SetUpSteps {
@@ -121,7 +170,10 @@ impl SetUpSteps {
             steps: steps.collect(),
             is_ready,
             is_waiting: !facts.is_enrolled,
-            refused: facts.refused.clone().filter(|_| !facts.is_enrolled),
+            refused: facts.refused.as_ref().map(|tried| Refused {
+                is_harmless: facts.is_enrolled,
+                ..Refused::new(tried, facts.hostname.as_deref().filter(|_| facts.is_enrolled))
+            }),
         }
     }
 }

@@ -44,6 +44,23 @@ pub async fn frames_page(state: &AppState, job: &JobRow, page: &PageRequest) -> 
     Ok(Page { items, next_cursor: (end < all.len()).then(|| end.to_string()) })
 }
 
+/// One page of the frames that were given up.
+///
+/// # Errors
+/// `invalid_input` for a cursor of another list.
+pub async fn failed_frames_page(state: &AppState, job: &JobRow, page: &PageRequest) -> Answer<Page<Frame>> {
+    let facts = facts_of(state, job).await?;
+    let failed = facts.given_up.iter().filter(|number| !facts.stored.contains_key(number)).copied();
+    let failed: Vec<i32> = failed.collect();
+    let skip = skip_of(page)?;
+    let shown = failed.iter().copied().skip(skip as usize).take(page.limit as usize);
+    // No frame at all is no set of frames.
+    let shown = FrameSet::from_frames(shown).ok();
+    let items = shown.map(|numbers| present::jobs::frames(job, &numbers, &facts)).unwrap_or_default();
+    let end = skip.saturating_add(page.limit);
+    Ok(Page { items, next_cursor: ((end as usize) < failed.len()).then(|| end.to_string()) })
+}
+
 fn skip_of(page: &PageRequest) -> Answer<u32> {
     let Some(cursor) = &page.cursor else { return Ok(0) };
     cursor

@@ -4,5 +4,5 @@
 mod listing;
 mod put;
 
-pub use listing::{__path_list_frames, frames_page, list_frames};
+pub use listing::{__path_list_frames, failed_frames_page, frames_page, list_frames};
 pub use put::{__path_put_frame, put_frame};
