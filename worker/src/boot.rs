@@ -1,7 +1,9 @@
 //! Puts a worker together, runs it until it is told to stop, and takes it apart in order.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -113,8 +115,13 @@ fn search(place: &Workplace) -> SoftwareSearch {
         configured: place.settings.blender.clone(),
         look_around: place.settings.find_blender,
         cache_dir: Some(place.data.probes()),
+        scratch_dir: Some(scratch_of_probes(place)),
         busy: Some(place.busy.subscribe()),
     }
+}
+
+fn scratch_of_probes(place: &Workplace) -> PathBuf {
+    place.data.work().join("probes")
 }
 
 /// Puts together what is known of the machine, with this software; nothing: it is still looked for.
@@ -155,6 +162,7 @@ fn slots(place: &Workplace, facts: &MachineFacts) -> Vec<SlotFacts> {
 /// Looks for programs that render; each answer is made known at once. Where there is none, looks again and
 /// again. A stop ends the probe that runs.
 async fn look(place: Arc<Workplace>, hold: Holding) {
+    let _ = fs::remove_dir_all(scratch_of_probes(&place)); // what a crash left; there may be nothing
     let looking = async {
         let search = search(&place);
         while look_for_software(&search, |found| tell(&place, found, SearchPhase::Running)).await.is_empty() {

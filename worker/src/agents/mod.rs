@@ -183,6 +183,6 @@ where
     A: Actor,
 {
     if let Err(error) = door.try_send(message) {
-        tracing::warn!(%error, message = std::any::type_name::<M>(), "a message was not taken");
+        tracing::warn!(%error, kind = std::any::type_name::<M>(), "a message was not taken");
     }
 }

@@ -92,6 +92,7 @@ async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
         configured: settings.blender.clone(),
         look_around: settings.find_blender,
         cache_dir: Some(data.probes()),
+        scratch_dir: None,
         busy: None,
     };
     for check in checks.drain(..).chain(enrolment(data).await) {

@@ -3,6 +3,7 @@
 //! remembered as just that.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ pub struct SoftwareSearch {
     pub look_around: bool,
     /// Folder for remembered answers; nothing: probe anew.
     pub cache_dir: Option<PathBuf>,
+    /// Folder for what probes write, which its owner clears after a crash; nothing: the system's own.
+    pub scratch_dir: Option<PathBuf>,
     /// True while the machine works on tasks, to which probes give way; nothing: they go first.
     pub busy: Option<watch::Receiver<bool>>,
 }
@@ -86,6 +89,7 @@ pub async fn look_for_software(
     if !told.is_empty() {
         tell(&told);
     }
+    let scratch_dir = search.scratch_dir.clone().unwrap_or_else(env::temp_dir);
     let mut way = search.busy.clone().map(GiveWay::new);
     for engine in ENGINES {
         for at in 0..looked.len() {
@@ -95,7 +99,7 @@ pub async fn look_for_software(
             if let Some(way) = way.as_mut().filter(|_| told.iter().any(FoundSoftware::renders)) {
                 way.give().await;
             }
-            looked[at].ask(engine, &mut way).await;
+            looked[at].ask(engine, &scratch_dir, &mut way).await;
             let found = found_of(&looked);
             if found != told {
                 tell(&found);
@@ -202,9 +206,10 @@ impl Looked {
         }
     }
 
-    async fn ask(&mut self, engine: RenderEngine, way: &mut Option<GiveWay>) {
+    async fn ask(&mut self, engine: RenderEngine, scratch_dir: &Path, way: &mut Option<GiveWay>) {
         way.iter_mut().for_each(GiveWay::mark);
-        let mut tried = try_engine(&self.candidate.program, self.candidate.is_python, engine).await;
+        let Candidate { program, is_python } = &self.candidate;
+        let mut tried = try_engine(program, *is_python, engine, scratch_dir).await;
         if tried.as_ref().is_ok_and(|tried| tried.is_too_slow) && way.iter().any(GiveWay::was_busy) {
             tried = Err(Untold::NoAnswer); // tasks slowed it down
         }

@@ -17,6 +17,7 @@ async fn blender_is_found_proved_and_remembered() {
         configured: vec![blender(), impostor, PathBuf::from("/nowhere/blender")],
         look_around: false,
         cache_dir: Some(dir.path().join("cache")),
+        scratch_dir: None,
         busy: None,
     };
     let found = find_software(&search).await;

@@ -198,6 +198,10 @@ async fn a_stop_ends_the_probe_and_only_what_was_answered_is_remembered() {
     worker.stop().await;
     assert!(!is_alive(at_the_gate), "the whole group of the probe is gone with the worker");
 
+    let scratch = folder.path().join("work/probes");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "and so is what it wrote");
+    fs::create_dir(scratch.join("of-a-crash")).unwrap();
+
     program.open_all();
     cloud.change(|seen| seen.heard.clear());
     let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));
@@ -205,6 +209,7 @@ async fn a_stop_ends_the_probe_and_only_what_was_answered_is_remembered() {
     cloud.wait("everything", |seen| hellos(seen) > 0 && stands(seen, SearchPhase::Done, &all)).await;
     worker.stop().await;
     assert_eq!(program.asked(), "cycles eevee eevee workbench ");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
 
     cloud.change(|seen| seen.heard.clear());
     let worker = Worker::start_looking(&cloud, folder.path(), &program.path(), Millis(10));

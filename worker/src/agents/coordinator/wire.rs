@@ -64,7 +64,7 @@ impl Coordinator {
     }
 
     fn refused(&mut self, refusal: Refusal, context: &mut Context<Self>) {
-        tracing::error!(code = ?refusal.code, message = %refusal.message, "the cloud refuses this worker");
+        tracing::error!(code = ?refusal.code, why = %refusal.message, "the cloud refuses this worker");
         let retry = refusal.retry;
         self.line.refusal = Some(refusal.clone());
         self.session(Event::RefusedBy { retry, random: crate::random() }, context);

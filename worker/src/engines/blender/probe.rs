@@ -50,8 +50,14 @@ struct Greeting {
 
 /// Has a program render a few pixels with one engine, in a process of its own: an engine that lacks its
 /// graphics may take the process along. Dropping the future ends the process and all it started.
-pub async fn try_engine(program: &Path, is_python: bool, engine: RenderEngine) -> Result<Tried, Untold> {
-    let scratch = Scratch::new().ok_or(Untold::NoAnswer)?;
+/// It writes into a folder of its own in `scratch_dir`.
+pub async fn try_engine(
+    program: &Path,
+    is_python: bool,
+    engine: RenderEngine,
+    scratch_dir: &Path,
+) -> Result<Tried, Untold> {
+    let scratch = Scratch::in_folder(scratch_dir).ok_or(Untold::NoAnswer)?;
     let launch = Launch {
         program: program.to_owned(),
         is_module: is_python,
@@ -138,11 +144,11 @@ async fn outcome<R: tokio::io::AsyncRead + Unpin>(lines: &mut BoundedLines<R>) -
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Option<Self> {
+    fn in_folder(parent: &Path) -> Option<Self> {
         let mut name = [0_u8; 8];
         getrandom::fill(&mut name).ok()?;
-        let path = std::env::temp_dir().join(format!("pictor-probe-{:016x}", u64::from_ne_bytes(name)));
-        std::fs::create_dir(&path).ok()?;
+        let path = parent.join(format!("pictor-probe-{:016x}", u64::from_ne_bytes(name)));
+        std::fs::create_dir_all(&path).ok()?;
         Some(Self(path))
     }
 }
