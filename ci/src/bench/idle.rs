@@ -31,7 +31,8 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("idle")?;
     let (cloud, worker) = (farm.cloud_process(), farm.worker("idle")?.process());
-    // The first seconds hold the start: probing Blender, migrations, connecting.
+    farm.wait_probed("idle")?;
+    // What the start left to do.
     pause(Duration::from_secs(10));
     shell::say(&format!("watching for {} s", arguments.seconds));
     let before = [read(worker)?, read(cloud)?];

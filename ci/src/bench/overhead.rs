@@ -44,6 +44,7 @@ pub fn run(root: &Path, arguments: &OverheadArguments) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("bench")?;
+    farm.wait_probed("bench")?;
     let mut rows = Vec::new();
     for (sample, frames) in [
         (Sample::Trivial, arguments.frames),

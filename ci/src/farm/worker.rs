@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -11,6 +12,9 @@ use super::{EMAIL, Farm, children, is_alive, kill_hard, list_of, stop};
 
 /// Folder of a worker's remembered answers about installed software.
 const PROBES: &str = "probes";
+
+/// Trying every engine of every installed Blender takes this long at most on a slow machine.
+const PROBED_WITHIN: Duration = Duration::from_secs(300);
 
 /// One worker: its folder, and its process while it runs.
 pub struct Worker {
@@ -104,6 +108,15 @@ impl Farm {
                 bail!("the worker ended; its log:\n{log}");
             }
             Ok((farm.connection(name)? == "online").then_some(()))
+        })
+    }
+
+    /// Waits until a running worker has tried every engine of every program it found: that takes the processor
+    /// for some seconds, which must not be in a measurement.
+    pub fn wait_probed(&self, name: &str) -> Result<()> {
+        let folder = self.worker(name)?.folder.clone();
+        self.wait_within(PROBED_WITHIN, "the worker to know its software", |farm| {
+            Ok((farm.worker_status(&folder)?["software_search"] == "done").then_some(()))
         })
     }
 
