@@ -203,7 +203,6 @@ impl Farm {
 
 impl Drop for Farm {
     fn drop(&mut self) {
-        self.keep_probes();
         self.workers.clear();
         stop(&mut self.cloud);
     }

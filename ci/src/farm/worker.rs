@@ -71,11 +71,16 @@ impl Farm {
         if let Some(known) = &self.probes {
             copy_probes(known, &folder);
         }
-        self.start_worker(name)
+        self.start_worker(name)?;
+        if self.probes.as_ref().is_some_and(|known| is_empty(known)) {
+            self.wait_probed(name)?;
+            self.keep_probes();
+        }
+        Ok(())
     }
 
     /// Keeps what the workers found out about this machine's software for the next farm.
-    pub(super) fn keep_probes(&self) {
+    fn keep_probes(&self) {
         for (worker, known) in self.workers.iter().zip(self.probes.iter().cycle()) {
             copy_missing(&worker.folder.join(PROBES), known);
         }
@@ -167,6 +172,10 @@ impl Farm {
 /// Gives a worker's folder what is known about this machine's software, so that it need not find out.
 pub fn copy_probes(known: &Path, worker: &Path) {
     copy_missing(known, &worker.join(PROBES));
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// Copies the files that are not there yet. Best effort: without them a worker finds out for itself.
