@@ -116,8 +116,8 @@ impl Farm {
         })
     }
 
-    /// Waits until a running worker has tried every engine of every program it found: that takes the processor
-    /// for some seconds, which must not be in a measurement.
+    /// Waits until a running worker has tried every engine of every program it found: that takes the
+    /// processor for some seconds, which must not be in a measurement.
     pub fn wait_probed(&self, name: &str) -> Result<()> {
         let folder = self.worker(name)?.folder.clone();
         self.wait_within(PROBED_WITHIN, "the worker to know its software", |farm| {

@@ -1,5 +1,5 @@
-//! Forms of a running cloud: who may send them, the file that is sent without scripts, and what a refused import
-//! looks like to the owner.
+//! Forms of a running cloud: who may send them, the file that is sent without scripts, and what a refused
+//! import looks like to the owner.
 
 use pictor_actors::units::Millis;
 use pictor_cloud::http::guards::FORM_HEADER;

@@ -11,8 +11,8 @@
 // PICTOR_SCENE     a small .blend file, submitted once without scripts.
 //
 // It signs in, makes a worker by keyboard, walks over every page that it finds (workers, a job of each state,
-// frames), and fails (exit 1) on an accessibility violation, a policy violation, a console error, a request to
-// another host or a page that scrolls sideways; then it does the main steps without scripts.
+// frames), and fails (exit 1) on an accessibility violation, a policy violation, a console error, a request
+// to another host or a page that scrolls sideways; then it does the main steps without scripts.
 import {
   THEMES,
   WIDTHS,

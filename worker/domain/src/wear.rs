@@ -2,8 +2,8 @@
 //!
 //! Programs that render thousands of frames leak. A process is measured after each frame: what it holds once
 //! its second frame is done is what the scene needs (the first frame loads and builds, the second may keep
-//! what is animated), and what it holds beyond that later is taken for leaked. The number of frames is bounded
-//! apart from this, by [`crate::slot::FRAMES_PER_PROCESS_MAX`].
+//! what is animated), and what it holds beyond that later is taken for leaked. The number of frames is
+//! bounded apart from this, by [`crate::slot::FRAMES_PER_PROCESS_MAX`].
 //!
 //! Not here: how memory is measured, how a process is replaced.
 

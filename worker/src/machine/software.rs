@@ -76,8 +76,8 @@ pub async fn find_software(search: &SoftwareSearch) -> Vec<FoundSoftware> {
 /// The surest engine is tried on every program before the next one is, so that a worker has something to
 /// render with after the first seconds. Probes run one after the other: each takes whole processors, and this
 /// happens once per installed program. As soon as something renders, they give way to tasks, for a while:
-/// what nobody has asked for yet shall not slow down frames. Dropping the future ends the probe that runs; what was told until then
-/// is remembered, and the next search goes on from there.
+/// what nobody has asked for yet shall not slow down frames. Dropping the future ends the probe that runs;
+/// what was told until then is remembered, and the next search goes on from there.
 pub async fn look_for_software(
     search: &SoftwareSearch,
     mut tell: impl FnMut(&[FoundSoftware]),

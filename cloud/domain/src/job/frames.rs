@@ -12,10 +12,11 @@ use pictor_actors::limits::FRAMES_PER_JOB_MAX;
 
 /// Blender's own bounds for a frame number.
 pub const FRAME_NUMBER_MAX: i32 = 1_048_574;
-/// Characters of an expression; bounds the work of reading it.
-pub const EXPRESSION_CHARS_MAX: usize = 10_000;
 /// Runs of a set: bounds its memory and its canonical text, which overlapping steps can make long.
 pub const RUNS_MAX: usize = 5_000;
+/// Characters of an expression; bounds the work of reading it. The canonical text of every set fits, or what
+/// was stored could not be read again: the longest run is `-1048574--1000000x48574` and a comma, under 26.
+pub const EXPRESSION_CHARS_MAX: usize = RUNS_MAX * 26;
 
 /// Equally spaced frames, ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -227,7 +228,7 @@ impl FromStr for FrameSet {
     type Err = FrameError;
 
     fn from_str(text: &str) -> Result<Self, FrameError> {
-        if text.len() > EXPRESSION_CHARS_MAX * 8 {
+        if text.len() > EXPRESSION_CHARS_MAX {
             return Err(FrameError::TooScattered);
         }
         let mut numbers = Vec::new();

@@ -40,6 +40,13 @@ fn expressions_and_their_canonical_text() {
 }
 
 #[test]
+fn the_longest_text_of_a_set_that_is_taken_reads_back() {
+    let set: FrameSet = "-1048574--648734x2,-1048573--648734x160".parse().unwrap();
+    assert!(set.to_string().len() > 80_000, "{}", set.to_string().len());
+    assert_eq!(set.to_string().parse::<FrameSet>(), Ok(set));
+}
+
+#[test]
 fn what_is_wrong_is_said_in_words() {
     let error = |text: &str| text.parse::<FrameSet>().unwrap_err().to_string();
     assert_eq!(error(""), "no frame is named; write for example 1-240, 1-240x2 or 1,5,9-20");
@@ -71,6 +78,21 @@ proptest! {
         prop_assert_eq!((frames.first(), frames.last()), (*set.first().unwrap(), *set.last().unwrap()));
         for frame in -310..310 {
             prop_assert_eq!(frames.contains(frame), set.contains(&frame), "{} of {}", frame, frames);
+        }
+    }
+
+    /// Overlapping steps make a canonical text far longer than what was written.
+    #[test]
+    fn whatever_is_taken_reads_back(
+        pieces in prop::collection::vec((0i32..400, 1i32..200_000, 1i32..200), 1..4),
+    ) {
+        let piece = |(offset, length, step): &(i32, i32, i32)| {
+            let first = offset - FRAME_NUMBER_MAX;
+            format!("{first}-{}x{step}", first + length)
+        };
+        let text = pieces.iter().map(piece).collect::<Vec<_>>().join(",");
+        if let Ok(set) = text.parse::<FrameSet>() {
+            prop_assert_eq!(set.to_string().parse::<FrameSet>(), Ok(set));
         }
     }
 

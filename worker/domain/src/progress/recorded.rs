@@ -1,6 +1,6 @@
 //! Whole outputs of Debian's Blender 3.4.1 and of bpy 5.0.1, read line by line. They were recorded on a
-//! processor without a GPU; paths were shortened, empty lines and, where they tell nothing, statistics were left
-//! out. `handler: ` stands before what the `render_stats` handler was given.
+//! processor without a GPU; paths were shortened, empty lines and, where they tell nothing, statistics were
+//! left out. `handler: ` stands before what the `render_stats` handler was given.
 
 use std::collections::BTreeMap;
 
