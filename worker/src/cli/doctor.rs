@@ -11,10 +11,13 @@ use tokio::time::timeout;
 
 use super::{Exit, say};
 use crate::config::{DataDir, Settings, identity};
+use crate::machine::search::{Candidate, candidates};
 use crate::machine::{FoundSoftware, SlotPolicy, SoftwareSearch, find_software, this_machine};
 
 /// A cloud that does not take a connection by then is not reached.
 const REACHED_WITHIN: Duration = Duration::from_secs(5);
+
+const INSTALL: &str = "install Blender 3.4 or later, or name one under `blender` in settings.toml";
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,7 +102,9 @@ async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
         tell(check);
     }
     say::aside("starting each 3D program with each engine to see what it renders; this can take minutes");
-    software(&find_software(&search).await).into_iter().for_each(tell);
+    let found = find_software(&search).await;
+    let tried = candidates(&search.configured, search.look_around);
+    software(&found, &tried, search.look_around).into_iter().for_each(tell);
 }
 
 fn folder(data: &DataDir) -> Check {
@@ -139,12 +144,22 @@ fn gpus(facts: &MachineFacts) -> Check {
     Check::good("GPU", format!("{} (driver {driver})", named.join(", ")))
 }
 
-fn software(found: &[FoundSoftware]) -> Vec<Check> {
-    if found.is_empty() {
-        let fix = "install Blender 3.4 or later, or name one under `blender` in settings.toml";
-        return vec![Check::fault("3D software", Verdict::Bad, "no Blender that starts was found", fix)];
+fn software(found: &[FoundSoftware], tried: &[Candidate], look_around: bool) -> Vec<Check> {
+    if !found.is_empty() {
+        return found.iter().map(one_software).collect();
     }
-    found.iter().map(one_software).collect()
+    let tried: Vec<_> = tried.iter().map(|one| one.program.display().to_string()).collect();
+    let (none, fix) = match (tried.is_empty(), look_around) {
+        (false, _) => (format!("none of these is a Blender that starts: {}", tried.join(", ")), INSTALL),
+        (true, true) => {
+            ("no Blender in the PATH, in the usual places or in settings.toml".to_owned(), INSTALL)
+        }
+        (true, false) => (
+            "settings.toml names none, and find_blender = false forbids to look for one".to_owned(),
+            "name one under `blender` in settings.toml, or remove find_blender",
+        ),
+    };
+    vec![Check::fault("3D software", Verdict::Bad, none, fix)]
 }
 
 fn one_software(found: &FoundSoftware) -> Check {
@@ -205,7 +220,16 @@ mod tests {
         assert!(full.fix.is_some_and(|fix| fix.contains("2038 MiB")));
         assert_eq!(disk(Some(3 << 30), 2 << 30).verdict, Verdict::Good);
         assert_eq!(disk(None, 0).verdict, Verdict::Lacking);
-        assert_eq!(software(&[])[0].verdict, Verdict::Bad);
+        let tried = Candidate { program: "/opt/blender/blender".into(), is_python: false };
+        for (tried, look_around, words) in [
+            (vec![tried], true, "/opt/blender/blender"),
+            (Vec::new(), true, "the PATH"),
+            (Vec::new(), false, "find_blender"),
+        ] {
+            let none = &software(&[], &tried, look_around)[0];
+            assert_eq!(none.verdict, Verdict::Bad);
+            assert!(none.line().contains(words), "{}", none.line());
+        }
         let none = MachineFacts { no_gpu_because: Some("no driver".into()), ..MachineFacts::default() };
         assert_eq!(gpus(&none).verdict, Verdict::Lacking);
         assert!(gpus(&none).line().contains("->"));

@@ -81,7 +81,7 @@ impl WorkerNode {
         let saving = async move {
             let save = || store.save_machine(worker, link, &changed, clock.now().wall);
             if let Err(error) = retried(save).await {
-                tracing::warn!(%worker, %error, "what a machine is now was not stored; its next hello says it");
+                tracing::warn!(%worker, %error, "a machine is otherwise, which was not stored");
             }
         };
         context.spawn(saving.into_actor(self).map(|(), node, _| node.report(node.wiring.now())));

@@ -213,7 +213,9 @@ impl Runner {
         let slot = self.number;
         match render_ms {
             None => {
-                tracing::info!(job.id = %job, task.id = %task, lease.id = %lease, slot, frame, "frame started");
+                tracing::info!(
+                    job.id = %job, task.id = %task, lease.id = %lease, slot, frame, "frame started"
+                );
             }
             Some(render_ms) => tracing::info!(
                 job.id = %job, task.id = %task, lease.id = %lease, slot, frame, render_ms, "frame rendered"

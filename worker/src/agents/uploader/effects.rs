@@ -34,7 +34,7 @@ impl Uploader {
             }
             Effect::Delete(key) => self.on_disk(move |spool| spool.remove(key)),
             Effect::Discard(key) => {
-                tracing::info!(lease.id = %key.lease, frame = key.frame, "nobody wants this frame: set aside");
+                tracing::info!(lease.id = %key.lease, frame = key.frame, "nobody wants this frame");
                 self.on_disk(move |spool| spool.discard(key));
             }
             Effect::LeaseEmptied(lease) => {
@@ -104,7 +104,7 @@ fn checked(receipt: &FrameReceipt, manifest: &Manifest, key: Key) -> Ended {
         return unavailable("the cloud's receipt is for another frame", None);
     }
     if (receipt.hash, receipt.size) != (manifest.hash(), manifest.size()) {
-        tracing::info!(lease.id = %key.lease, frame = key.frame, "the cloud has this frame from somebody else");
+        tracing::info!(lease.id = %key.lease, frame = key.frame, "the cloud has it from somebody else");
     }
     Ended::Delivered
 }
