@@ -62,7 +62,7 @@ fn start_here(parts: FarmParts) -> Farm {
     });
     let fleet = start_fleet(&wiring);
     late_fleet.set(fleet.clone());
-    sweeps::start(&ports, &work, blobs);
+    sweeps::start(&ports, &work, blobs, config.thumbnails_dir());
     Farm { store, clock, metrics, timing, nodes: wiring.nodes.clone(), work, broadcast, fleet, shutdown }
 }
 

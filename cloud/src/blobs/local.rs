@@ -11,6 +11,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -19,18 +20,22 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _};
 use pictor_actors::ids::UploadId;
-use pictor_actors::units::BlobHash;
+use pictor_actors::units::{BlobHash, UnixMillis};
 use tokio::fs;
+use tokio::sync::RwLock;
 
 use super::parts::Parts;
 use super::staging::{Staging, disk};
-use super::{BlobError, Blobs, BytesIn, BytesOut, Stored};
+use super::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
 
 /// A folder of blobs.
 pub struct Folder {
     root: PathBuf,
     objects: LocalFileSystem,
     parts: Parts,
+    /// Shared by those who put a blob under its name, alone for who removes one: it looks how old the blob
+    /// is, and nobody may swap in a new one between that and the removal.
+    names: RwLock<()>,
 }
 
 impl Folder {
@@ -41,7 +46,7 @@ impl Folder {
         }
         clear(&root.join("staging")).await?;
         let objects = LocalFileSystem::new_with_prefix(root.join("objects")).map_err(object)?;
-        Ok(Self { root: root.to_path_buf(), objects, parts: Parts::new(root) })
+        Ok(Self { root: root.to_path_buf(), objects, parts: Parts::new(root), names: RwLock::default() })
     }
 
     fn object_file(&self, hash: BlobHash) -> PathBuf {
@@ -60,8 +65,27 @@ impl Folder {
         if expected.is_some_and(|hash| hash != stored.hash) {
             return Err(BlobError::HashMismatch { found: stored.hash });
         }
-        staging.keep(&self.object_file(stored.hash)).await?;
+        self.keep(staging, stored.hash).await?;
         Ok(stored)
+    }
+
+    async fn keep(&self, staging: Staging, hash: BlobHash) -> Result<(), BlobError> {
+        let _shared = self.names.read().await;
+        staging.keep(&self.object_file(hash)).await
+    }
+
+    async fn remove_older(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, BlobError> {
+        let path = self.object_file(hash);
+        let _alone = self.names.write().await;
+        let is_old = match fs::metadata(&path).await {
+            Ok(found) => written_at(&found) < before,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(disk(error)),
+        };
+        if is_old {
+            remove(&path).await?;
+        }
+        Ok(is_old)
     }
 
     async fn read(&self, hash: BlobHash, range: Option<Range<u64>>) -> Result<(u64, BytesOut), BlobError> {
@@ -88,7 +112,7 @@ impl Folder {
 
     async fn join(&self, upload: UploadId, size: u64) -> Result<Stored, BlobError> {
         let (staging, stored) = self.parts.join(upload, size).await?;
-        staging.keep(&self.object_file(stored.hash)).await?;
+        self.keep(staging, stored.hash).await?;
         Ok(stored)
     }
 }
@@ -137,6 +161,18 @@ impl Blobs for Folder {
         self.parts.forget(upload).boxed()
     }
 
+    fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Found<BlobHash>>, BlobError>> {
+        async move { named_by(&self.root.join("objects").join(format!("{shard:02x}"))).await }.boxed()
+    }
+
+    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
+        self.remove_older(hash, before).boxed()
+    }
+
+    fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {
+        async move { named_by(&self.root.join("uploads")).await }.boxed()
+    }
+
     fn local_path(&self, hash: BlobHash) -> Option<PathBuf> {
         Some(self.object_file(hash))
     }
@@ -159,6 +195,32 @@ async fn remove(path: &Path) -> Result<(), BlobError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(error)),
         _ => Ok(()),
     }
+}
+
+/// The entries of a folder whose names are such ids; of a folder that is not there, none.
+async fn named_by<T: FromStr>(folder: &Path) -> Result<Vec<Found<T>>, BlobError> {
+    let mut found = Vec::new();
+    let mut entries = match fs::read_dir(folder).await {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(disk(error)),
+    };
+    while let Some(entry) = entries.next_entry().await.map_err(disk)? {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match entry.metadata().await {
+            Ok(metadata) => found.push(Found { id, written_at: written_at(&metadata) }),
+            // It went away meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(disk(error)),
+        }
+    }
+    Ok(found)
+}
+
+/// Where the file system does not say: the end of time, so that nothing is taken for old.
+pub fn written_at(metadata: &std::fs::Metadata) -> UnixMillis {
+    let since = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    UnixMillis(since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX))
 }
 
 async fn clear(folder: &Path) -> Result<(), BlobError> {

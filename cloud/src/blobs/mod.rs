@@ -18,8 +18,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use pictor_actors::ids::UploadId;
-use pictor_actors::units::BlobHash;
+use pictor_actors::units::{BlobHash, UnixMillis};
 
+pub use local::written_at;
 pub use staging::disk;
 
 use crate::config::BlobsConfig;
@@ -36,6 +37,15 @@ pub struct Stored {
     pub hash: BlobHash,
     /// Its bytes.
     pub size: u64,
+}
+
+/// A stored thing with when its bytes were written last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<T> {
+    /// What it is.
+    pub id: T,
+    /// Written last, by the clock of where it lies.
+    pub written_at: UnixMillis,
 }
 
 /// Why bytes were not stored or not found.
@@ -120,6 +130,16 @@ pub trait Blobs: Send + Sync {
 
     /// Forgets the parts of an upload.
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>>;
+
+    /// Every blob whose hash begins with this byte.
+    fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Found<BlobHash>>, BlobError>>;
+
+    /// Removes a blob that was written before then; says whether it is gone. One that is stored again at the
+    /// same moment stays.
+    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>>;
+
+    /// Every upload that has parts.
+    fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>>;
 
     /// The blob as a file on this machine, where blobs are files.
     fn local_path(&self, hash: BlobHash) -> Option<PathBuf>;

@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pictor_actors::ids::UploadId;
-use pictor_actors::units::BlobHash;
+use pictor_actors::units::{BlobHash, UnixMillis};
 
 use super::local::Folder;
 use super::{BlobError, Blobs as _, BytesIn};
@@ -163,6 +163,35 @@ async fn a_part_that_ends_after_its_upload_was_dropped_leaves_nothing() {
     let (late, ()) = tokio::join!(late, dropping);
     assert!(matches!(late, Err(BlobError::NotFound)));
     assert_eq!((staged(&place), std::fs::read_dir(place.path().join("uploads")).unwrap().count()), (0, 0));
+}
+
+#[tokio::test]
+async fn only_what_was_written_before_is_removed() {
+    let (place, blobs) = folder().await;
+    let stored = blobs.put_stream(body(&[b"123"]), None, 3).await.unwrap();
+    let upload = UploadId::generate();
+    blobs.put_part(upload, 0, body(&[b"x"]), 1).await.unwrap();
+    let shard = stored.hash.as_bytes()[0];
+    std::fs::write(place.path().join(format!("objects/{shard:02x}/no-blob")), b"x").unwrap();
+    let listed = blobs.list(shard).await.unwrap();
+    assert_eq!(listed.iter().map(|found| found.id).collect::<Vec<_>>(), [stored.hash]);
+    assert!(blobs.list(shard.wrapping_add(1)).await.unwrap().is_empty());
+    assert_eq!(blobs.list_uploads().await.unwrap().len(), 1);
+    let written = listed[0].written_at;
+    assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
+    assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(3));
+    // Stored again it is as young as if it were new.
+    std::fs::File::open(blobs.local_path(stored.hash).unwrap())
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH)
+        .unwrap();
+    assert_eq!(blobs.list(shard).await.unwrap()[0].written_at, UnixMillis(0));
+    blobs.put_stream(body(&[b"123"]), None, 3).await.unwrap();
+    assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
+    let later = written.plus(pictor_actors::units::Millis::from_secs(3_600));
+    assert!(blobs.delete_older(stored.hash, later).await.unwrap());
+    assert!(blobs.delete_older(stored.hash, later).await.unwrap(), "gone already");
+    assert_eq!(blobs.head(stored.hash).await.unwrap(), None);
 }
 
 #[test]

@@ -38,6 +38,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where small pictures of frames are kept; may be emptied at any time.
+    #[must_use]
+    pub fn thumbnails_dir(&self) -> PathBuf {
+        self.data_dir.join("thumbnails")
+    }
+
     /// Settings of a cloud in this folder, on loopback and a free port.
     #[must_use]
     pub fn for_testing(data_dir: impl AsRef<Path>) -> Self {

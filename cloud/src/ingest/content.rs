@@ -109,7 +109,8 @@ impl Ingest {
         owner: Option<AccountId>,
     ) -> Result<BlobHash, IngestError> {
         let stored = prepare::put_manifest(self.inner.blobs.as_ref(), manifest).await?;
-        self.inner.store.put_blob(stored.hash, stored.size, owner, self.now()).await?;
+        let files: Vec<BlobHash> = manifest.files.iter().map(|file| file.hash).collect();
+        self.inner.store.put_manifest(stored.hash, stored.size, &files, owner, self.now()).await?;
         Ok(stored.hash)
     }
 }

@@ -77,7 +77,7 @@ impl Ingest {
         let scratch_dir = config.data_dir.join("scratch");
         let inner = Inner {
             inspector: Inspector::new(reader, scratch_dir.clone()),
-            thumbnails: Thumbnails::new(config.data_dir.join("thumbnails"), Arc::clone(&blobs)),
+            thumbnails: Thumbnails::new(config.thumbnails_dir(), Arc::clone(&blobs)),
             manifests: Manifests::default(),
             zips: ZipPermits::new(ZIPS_AT_A_TIME),
             upload_bytes_max: config.limits.upload_bytes_max,

@@ -7,7 +7,7 @@ use pictor_cloud_domain::job::{FrameSet, JobState};
 
 use super::jobs::{locked_job, move_job};
 use super::sql::{Number, Session, args, row};
-use super::uploads::keep_blob;
+use super::uploads::blobs::keep_blob;
 use super::{LeaseRow, Result, Store, StoreError, TaskRow};
 
 row! {

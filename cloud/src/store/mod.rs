@@ -37,7 +37,8 @@ pub use page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
 pub use ready::ReadyTask;
 pub use sql::SchemaError;
 pub use tasks::{NewTaskRow, TaskRow};
-pub use uploads::{BlobRow, NewUploadRow, PartRow, UploadRow, UploadState};
+pub use uploads::blobs::BlobRow;
+pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
     EnrolError, EnrolmentProblemRow, HeartbeatRow, NewWorkerRow, OpenedLink, WorkerMinuteRow, WorkerRow,
     WorkerSort,

@@ -65,7 +65,9 @@ on_both_engines! {
         minutes_replace_and_are_dropped_by_age;
     uploads:
         an_upload_goes_from_open_to_complete
-        blobs_belong_to_who_brought_them;
+        blobs_belong_to_who_brought_them
+        only_blobs_that_nothing_refers_to_are_dropped
+        a_blob_that_is_brought_again_is_not_dropped;
     jobs:
         jobs_are_listed_searched_and_paged
         tasks_are_cut_once

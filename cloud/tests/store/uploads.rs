@@ -1,10 +1,11 @@
 //! Uploads and blobs.
 
 use pictor_actors::ids::UploadId;
-use pictor_cloud::store::{ConflictKind, NewUploadRow, Store, StoreError, UploadState};
+use pictor_actors::units::BlobHash;
+use pictor_cloud::store::{ConflictKind, NewFrame, NewJobRow, NewUploadRow, Store, StoreError, UploadState};
 use pictor_cloud_api::uploads::UploadContent;
 
-use crate::farm::{T0, account, at, hash};
+use crate::farm::{T0, account, at, frame, granted, hash, job_of, new_job, worker};
 
 pub async fn an_upload_goes_from_open_to_complete(store: Store) {
     let one = account(&store, "one@example.org").await.id;
@@ -54,4 +55,85 @@ pub async fn blobs_belong_to_who_brought_them(store: Store) {
     assert_eq!((blob.size, blob.created_at), (5, T0));
     assert!(store.account_owns_blob(one, hash(3)).await.unwrap());
     assert!(!store.account_owns_blob(other, hash(3)).await.unwrap());
+}
+
+/// Drops what is unused in all shards, as the sweep does; what was dropped, ascending.
+async fn dropped(store: &Store) -> Vec<BlobHash> {
+    let mut all = Vec::new();
+    for shard in 0..=u8::MAX {
+        let unused = store.unused_blobs(shard, at(100)).await.unwrap();
+        all.extend(store.drop_unused_blobs(&unused, at(100)).await.unwrap());
+    }
+    all
+}
+
+pub async fn only_blobs_that_nothing_refers_to_are_dropped(store: Store) {
+    let one = account(&store, "one@example.org").await.id;
+    for seed in 1..=20 {
+        store.put_blob(hash(seed), 5, Some(one), T0).await.unwrap();
+    }
+    let new = NewJobRow { source_hash: hash(1), inputs_hash: Some(hash(2)), ..new_job(one, "film", 2) };
+    let (_, tasks) = job_of(&store, &new, 2).await;
+    let lease = granted(&store, &tasks[0], worker(&store, one, "rig").await.id).await;
+    store.store_frame(&NewFrame { hash: hash(3), ..frame(&lease, 1) }, T0).await.unwrap();
+    let upload = NewUploadRow {
+        id: UploadId::generate(),
+        account_id: one,
+        file_name: "scene.zip".to_owned(),
+        size: 20,
+        part_size: 16,
+        declared_hash: None,
+        expires_at: at(60),
+    };
+    store.create_upload(&upload, T0).await.unwrap();
+    let content = UploadContent { files_blake3: Some(hash(5).to_string()), ..UploadContent::default() };
+    store.finish_upload(upload.id, hash(4), 20, &content, T0).await.unwrap();
+    // The lists of the upload's and of the job's files, and one of a job that was never made.
+    store.put_manifest(hash(5), 9, &[hash(6), hash(7), hash(6)], Some(one), T0).await.unwrap();
+    store.put_manifest(hash(2), 9, &[hash(7)], Some(one), T0).await.unwrap();
+    store.put_manifest(hash(9), 9, &[hash(7), hash(8)], Some(one), T0).await.unwrap();
+    store.put_blob(hash(10), 5, None, at(100)).await.unwrap();
+    store.put_blob(hash(255), 5, None, T0).await.unwrap();
+    let seeds = [9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 255];
+    let first = seeds.map(hash);
+    assert_eq!(dropped(&store).await, first);
+    assert_eq!(dropped(&store).await, [hash(8)], "its manifest is gone by now");
+    assert!(dropped(&store).await.is_empty());
+    for seed in [1, 2, 3, 4, 5, 6, 7, 10] {
+        assert!(store.blob(hash(seed)).await.unwrap().is_some(), "{seed}");
+    }
+    assert!(!store.account_owns_blob(one, hash(9)).await.unwrap());
+    assert_eq!(store.blobs_of_shard(3).await.unwrap(), [hash(3)]);
+}
+
+pub async fn a_blob_that_is_brought_again_is_not_dropped(store: Store) {
+    let one = account(&store, "one@example.org").await.id;
+    store.put_blob(hash(1), 5, Some(one), T0).await.unwrap();
+    let unused = store.unused_blobs(1, at(100)).await.unwrap();
+    assert_eq!(unused, [hash(1)]);
+    store.put_blob(hash(1), 5, Some(one), at(200)).await.unwrap();
+    assert!(store.drop_unused_blobs(&unused, at(100)).await.unwrap().is_empty());
+    assert!(store.account_owns_blob(one, hash(1)).await.unwrap());
+    // Many bring it and name it in a job while it is dropped over and over.
+    for round in 0..10_u8 {
+        let seed = 100 + round;
+        store.put_blob(hash(seed), 5, Some(one), T0).await.unwrap();
+        let naming = (0..4).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.put_blob(hash(seed), 5, Some(one), at(300)).await.unwrap();
+                let new = NewJobRow { source_hash: hash(seed), ..new_job(one, "film", 1) };
+                store.create_job(&new, at(300)).await.unwrap();
+            })
+        });
+        let dropping = (0..4).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { drop(store.drop_unused_blobs(&[hash(seed)], at(100)).await) })
+        });
+        for task in naming.chain(dropping).collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        assert!(store.blob(hash(seed)).await.unwrap().is_some(), "a job names it");
+        assert!(store.account_owns_blob(one, hash(seed)).await.unwrap());
+    }
 }

@@ -1,13 +1,16 @@
 //! What is put right again and again, without being told: expired leases, stale uploads, old sessions and
-//! keys.
+//! keys, blobs that nothing refers to.
 //!
 //! Each sweep takes no input and may run twice; a pass is bounded and what is left waits for the next one.
 
 mod leases;
 mod stale;
+mod unused;
 
 pub use leases::ExpiredLeases;
+pub use unused::Unused;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pictor_actors::periodic::Periodic;
@@ -22,11 +25,16 @@ const LEASES_EVERY: Millis = Millis::from_secs(5);
 const STALE_EVERY: Millis = Millis::from_secs(600);
 
 /// Starts all sweeps; they end with the shutdown. On a thread with a `LocalSet`.
-pub fn start(ports: &Ports, doors: &WorkDoors, blobs: Arc<dyn Blobs>) {
+pub fn start(ports: &Ports, doors: &WorkDoors, blobs: Arc<dyn Blobs>, thumbnails_dir: PathBuf) {
     let sweep = ExpiredLeases::new(ports.clone(), doors.clone());
     let (periodic, _) = Periodic::new(LEASES_EVERY);
     let act = move |_| sweep.clone().pass();
     actix_rt::spawn(periodic.run("sweep of leases", ports.shutdown.clone(), jitter, act));
+    let (store, clock) = (ports.store.clone(), Arc::clone(&ports.clock));
+    let sweep = Unused::new(store, Arc::clone(&blobs), clock, thumbnails_dir);
+    let (periodic, _) = Periodic::new(STALE_EVERY);
+    let act = move |_| sweep.clone().pass();
+    actix_rt::spawn(periodic.run("sweep of what is unused", ports.shutdown.clone(), jitter, act));
     let sweep = stale::Stale::new(ports.clone(), blobs);
     let (periodic, _) = Periodic::new(STALE_EVERY);
     let act = move |_| sweep.clone().pass();

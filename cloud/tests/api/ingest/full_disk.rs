@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use pictor_actors::ids::UploadId;
 use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
-use pictor_actors::units::BlobHash;
-use pictor_cloud::blobs::{BlobError, Blobs, BytesIn, BytesOut, Stored};
+use pictor_actors::units::{BlobHash, UnixMillis};
+use pictor_cloud::blobs::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
 use serde_json::json;
 
 use super::{begin, complete, hash_of, send_part};
@@ -84,6 +84,18 @@ impl Blobs for Filling {
 
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>> {
         self.inner.drop_parts(upload)
+    }
+
+    fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Found<BlobHash>>, BlobError>> {
+        self.inner.list(shard)
+    }
+
+    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
+        self.inner.delete_older(hash, before)
+    }
+
+    fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {
+        self.inner.list_uploads()
     }
 
     fn local_path(&self, hash: BlobHash) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ mod downloads;
 mod full_disk;
 mod inputs;
 mod scenes;
+mod unused;
 mod uploads;
 mod zips;
 

@@ -1,4 +1,6 @@
-//! Uploads under way, and which blobs there are and whose.
+//! Uploads under way; [`blobs`] there are, whose, and which nothing refers to.
+
+pub(super) mod blobs;
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +9,9 @@ use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_api::uploads::UploadContent;
 
-use super::sql::{Number, Session, args, row};
+use super::sql::{args, row};
 use super::{ConflictKind, Result, Store, StoreError};
+use blobs::keep_blob;
 
 /// Where an upload stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,18 +117,6 @@ row! {
     }
 }
 
-row! {
-    /// A blob.
-    pub struct BlobRow {
-        /// Its name.
-        pub hash: BlobHash,
-        /// Its bytes.
-        pub size: u64,
-        /// Stored.
-        pub created_at: UnixMillis,
-    }
-}
-
 impl Store {
     /// Begins an upload.
     pub async fn create_upload(&self, new: &NewUploadRow, now: UnixMillis) -> Result<UploadRow> {
@@ -159,6 +150,13 @@ impl Store {
     /// The account's upload.
     pub async fn upload(&self, account: AccountId, id: UploadId) -> Result<UploadRow> {
         self.one("SELECT * FROM uploads WHERE id = $1 AND account_id = $2", args![id, account]).await
+    }
+
+    /// Where the upload stands, whosever it is; nothing if there is none.
+    pub async fn upload_state(&self, id: UploadId) -> Result<Option<UploadState>> {
+        let found: Option<UploadRow> =
+            self.optional("SELECT * FROM uploads WHERE id = $1", args![id]).await?;
+        Ok(found.map(|row| row.state))
     }
 
     /// Parts that are stored, ascending.
@@ -202,9 +200,9 @@ impl Store {
                 keep_blob(session, hash, size, Some(row.account_id), now).await?;
                 session
                     .one(
-                        "UPDATE uploads SET state = 'complete', blob_hash = $2, content = $3
+                        "UPDATE uploads SET state = 'complete', blob_hash = $2, content = $3, files_hash = $4
                          WHERE id = $1 RETURNING *",
-                        args![id, hash, content],
+                        args![id, hash, content, content.files_blake3],
                     )
                     .await
             })
@@ -233,32 +231,6 @@ impl Store {
         .await
     }
 
-    /// Notes that a blob is stored, and whose it is. Again is harmless.
-    pub async fn put_blob(
-        &self,
-        hash: BlobHash,
-        size: u64,
-        owner: Option<AccountId>,
-        now: UnixMillis,
-    ) -> Result<()> {
-        self.begin_write(move |session| {
-            Box::pin(async move { keep_blob(session, hash, size, owner, now).await })
-        })
-        .await
-    }
-
-    /// The blob's row, if it is stored.
-    pub async fn blob(&self, hash: BlobHash) -> Result<Option<BlobRow>> {
-        self.optional("SELECT * FROM blobs WHERE hash = $1", args![hash]).await
-    }
-
-    /// Whether the account may read that blob.
-    pub async fn account_owns_blob(&self, account: AccountId, hash: BlobHash) -> Result<bool> {
-        let sql = "SELECT COUNT(*) AS number FROM blob_owners WHERE account_id = $1 AND hash = $2";
-        let owned: Number = self.one(sql, args![account, hash]).await?;
-        Ok(owned.number > 0)
-    }
-
     /// The account's newest complete upload of that blob: what is inside.
     pub async fn upload_content(&self, account: AccountId, hash: BlobHash) -> Result<Option<UploadRow>> {
         self.optional(
@@ -268,21 +240,4 @@ impl Store {
         )
         .await
     }
-}
-
-pub(super) async fn keep_blob(
-    session: &mut Session,
-    hash: BlobHash,
-    size: u64,
-    owner: Option<AccountId>,
-    now: UnixMillis,
-) -> Result<()> {
-    let sql = "INSERT INTO blobs (hash, size, created_at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
-    session.run(sql, args![hash, size, now]).await?;
-    if let Some(account) = owner {
-        let sql = "INSERT INTO blob_owners (account_id, hash, created_at) VALUES ($1, $2, $3)
-                   ON CONFLICT (account_id, hash) DO NOTHING";
-        session.run(sql, args![account, hash, now]).await?;
-    }
-    Ok(())
 }
