@@ -120,9 +120,19 @@ impl Store {
 
     /// Stores a delivered frame in one transaction: the last one completes its task, ends the lease and
     /// clears the worker's failures; the job's last one completes the job. A frame that is stored already
-    /// answers with the receipt of the first. `StaleFence` if the lease has lost its right.
+    /// answers with the receipt of the first. `StaleFence` if the lease has lost its right. Where the
+    /// database does not say whether it was kept, it is stored again, which is harmless and then says so.
     pub async fn store_frame(&self, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
-        let new = new.clone();
+        match self.store_frame_once(new.clone(), now).await {
+            Err(StoreError::Unknown(source)) => {
+                tracing::warn!(%source, "a frame may have been stored: trying again");
+                self.store_frame_once(new.clone(), now).await
+            }
+            certain => certain,
+        }
+    }
+
+    async fn store_frame_once(&self, new: NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
         self.begin_write(move |session| Box::pin(async move { store(session, &new, now).await })).await
     }
 

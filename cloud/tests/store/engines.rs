@@ -27,6 +27,12 @@ impl Engine {
         Self { store, postgres: Some((server, name)) }
     }
 
+    /// Where its PostgreSQL database is.
+    pub fn url(&self) -> String {
+        let (server, name) = self.postgres.as_ref().unwrap();
+        database(server, name).url.expose().to_owned()
+    }
+
     pub async fn end(self) {
         self.store.close().await;
         if let Some((server, name)) = self.postgres {

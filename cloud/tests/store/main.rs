@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod cut;
 mod durability;
 mod engines;
 mod farm;
@@ -13,6 +14,7 @@ mod jobs;
 mod leases;
 mod logs;
 mod schema;
+mod unanswered;
 mod uploads;
 mod workers;
 

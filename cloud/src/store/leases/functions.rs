@@ -10,12 +10,35 @@ use super::transitions::{
 };
 use super::{AttemptEnd, EndedAttempt, Grant, GrantOutcome, LeaseRow};
 use crate::store::sql::args;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, StoreError};
 
 impl Store {
     /// Grants leases in one transaction, each on its own condition. One outcome for each grant, in order.
+    /// Where the database does not say whether they were kept, they are looked for by their ids: a lease that
+    /// nobody hears of would hold its task until it expires.
     pub async fn grant_leases(&self, grants: &[Grant], now: UnixMillis) -> Result<Vec<GrantOutcome>> {
-        let grants = grants.to_vec();
+        match self.grant_once(grants.to_vec(), now).await {
+            Err(StoreError::Unknown(source)) => {
+                tracing::warn!(%source, "leases may have been granted: reading which");
+                self.granted_of(grants).await.map_err(|_| StoreError::Unknown(source))
+            }
+            certain => certain,
+        }
+    }
+
+    async fn granted_of(&self, grants: &[Grant]) -> Result<Vec<GrantOutcome>> {
+        let mut outcomes = Vec::with_capacity(grants.len());
+        for grant in grants {
+            outcomes.push(match self.lease(grant.lease).await {
+                Ok(lease) if lease.ended_at.is_none() => GrantOutcome::Granted(lease),
+                Ok(_) | Err(StoreError::NotFound) => GrantOutcome::Refused,
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn grant_once(&self, grants: Vec<Grant>, now: UnixMillis) -> Result<Vec<GrantOutcome>> {
         self.begin_write(move |session| {
             Box::pin(async move {
                 lock_jobs_of_tasks(session, grants.iter().map(|grant| grant.task)).await?;

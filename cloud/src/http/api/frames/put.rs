@@ -61,6 +61,10 @@ async fn store(
     let row = state.store.store_frame(frame, state.wall()).await?;
     let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
     let answer = answer.json(&row.receipt);
+    if row.already {
+        // Perhaps by this very request, whose commit was not answered: then the job has not heard of it.
+        state.farm.job_changed(row.job);
+    }
     state.farm.frame_stored(row);
     Ok(answer)
 }
