@@ -13,6 +13,7 @@ mod frames;
 mod jobs;
 mod leases;
 mod logs;
+mod plans;
 mod schema;
 mod unanswered;
 mod uploads;
