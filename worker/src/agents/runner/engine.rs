@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use actix::fut::{ActorFutureExt, WrapFuture};
 use actix::prelude::{AsyncContext, Context, Handler, SpawnHandle};
@@ -39,6 +39,8 @@ pub(super) struct EngineInHand {
     is_ready: bool,
     written: BTreeMap<i32, Written>,
     progress_said_at: Option<Mono>,
+    /// The folders of engines up to this number are removed.
+    cleared: u64,
 }
 
 /// A frame's file that is not in the spool yet.
@@ -74,9 +76,11 @@ impl EngineInHand {
 impl Runner {
     pub(super) fn start_engine(&mut self, lease: LeaseRef, context: &mut Context<Self>) {
         let number = self.engine.number + 1;
-        // Files of the last engine may still be on their way into the spool; those of the one before are not.
+        self.clear_old_folders();
+        // Files of engines before may still be on their way into the spool.
         let written = std::mem::take(&mut self.engine.written);
-        self.engine = EngineInHand { number, written, ..EngineInHand::default() };
+        let cleared = self.engine.cleared;
+        self.engine = EngineInHand { number, written, cleared, ..EngineInHand::default() };
         let request = match self.request(lease, number) {
             Ok(request) => request,
             Err(failure) => {
@@ -126,13 +130,7 @@ impl Runner {
         let software = suitable(software, &held.spec)?;
         drop(known);
         let work = self.work_folder();
-        let (output_dir, scratch_dir) =
-            (work.join(format!("out-{number}")), work.join(format!("tmp-{number}")));
-        if let Some(old) = number.checked_sub(2) {
-            for rest in [work.join(format!("out-{old}")), work.join(format!("tmp-{old}"))] {
-                let _ = fs::remove_dir_all(rest); // cleared as a whole at the next start
-            }
-        }
+        let [output_dir, scratch_dir] = folders(&work, number);
         fs::create_dir_all(&output_dir).and_then(|()| fs::create_dir_all(&scratch_dir)).map_err(on_disk)?;
         Ok(EngineRequest {
             software,
@@ -144,6 +142,20 @@ impl Runner {
             render: held.spec.render.clone(),
             limits: held.spec.limits,
         })
+    }
+
+    /// Removes what engines before left, once all their frames are kept: a disk may be slow, and processes may
+    /// be replaced fast.
+    fn clear_old_folders(&mut self) {
+        if self.keeping > 0 {
+            return;
+        }
+        for number in self.engine.cleared + 1..=self.engine.number {
+            for rest in folders(&self.work_folder(), number) {
+                let _ = fs::remove_dir_all(rest); // cleared as a whole at the next start
+            }
+        }
+        self.engine.cleared = self.engine.number;
     }
 
     fn engine_said(&mut self, event: EngineEvent, context: &mut Context<Self>) {
@@ -274,6 +286,11 @@ impl Handler<EngineSaid> for Runner {
             self.engine_said(event, context);
         }
     }
+}
+
+/// Where the engine of this number puts its frames, and its temporary files.
+fn folders(work: &Path, number: u64) -> [PathBuf; 2] {
+    [work.join(format!("out-{number}")), work.join(format!("tmp-{number}"))]
 }
 
 /// The first program that can do what the task asks; the newest stands first.
