@@ -14,6 +14,9 @@ pub fn run(root: &Path) -> Result<()> {
     shell::say("house rules");
     tidy::run(root)?;
     setup::web(root)?;
+    shell::say("front end: types and formatting");
+    setup::npm_run(root, "check")?;
+    setup::npm_run(root, "format:check")?;
     shell::say("lints");
     shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     shell::say("the wire without a runtime");

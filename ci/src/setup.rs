@@ -138,7 +138,12 @@ pub fn web(root: &Path) -> Result<()> {
         shell::say("installing the front end's npm packages");
         shell::run_with(npm(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
     }
-    shell::run_with(npm(&folder).args(["run", "--silent", "build"]))
+    npm_run(root, "build")
+}
+
+/// Runs a script of the front end's `package.json`.
+pub fn npm_run(root: &Path, script: &str) -> Result<()> {
+    shell::run_with(npm(&root.join("templates/web")).args(["run", "--silent", script]))
 }
 
 fn npm(folder: &Path) -> Command {

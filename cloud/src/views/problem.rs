@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::state::capital;
 use super::{Chrome, View, Views};
 
 /// An error as a person sees it.
@@ -42,8 +43,8 @@ impl ProblemPage {
         };
         Self {
             status,
-            title: title.to_owned(),
-            detail: detail.to_owned(),
+            title: capital(title),
+            detail: capital(detail),
             request_id: request_id.map(ToOwned::to_owned),
             next: NextStep { label: label.to_owned(), href: href.to_owned() },
         }

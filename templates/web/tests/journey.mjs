@@ -2,8 +2,8 @@
 // configuration file, starts pictor-worker with it and watches the set-up page tick; submits a scene, watches
 // its frames arrive and downloads one of them and all of them.
 //
-// PICTOR_URL, PICTOR_EMAIL, PICTOR_PASSWORD   a running cloud and an account, provider and creator, with no
-// worker. PICTOR_WORKER_PROGRAM   the program pictor-worker.
+// PICTOR_URL, PICTOR_EMAIL, PICTOR_PASSWORD   a running cloud and an account (provider, creator), no worker.
+// PICTOR_WORKER_PROGRAM   the program pictor-worker.
 // PICTOR_WORKER_DATA      folder for that worker; may hold `probes` already.
 // PICTOR_SCENE            a .blend file with a few frames.
 // PICTOR_SHOTS            where screenshots go; none are written without it.

@@ -10,9 +10,9 @@
 // PICTOR_NEEDS     states of jobs that must be among what is walked over: “running completed failed”.
 // PICTOR_SCENE     a small .blend file, submitted once without scripts.
 //
-// It signs in, makes a worker by keyboard, walks over every page that it finds (workers, a job of each state,
-// frames), and fails (exit 1) on an accessibility violation, a policy violation, a console error, a request
-// to another host or a page that scrolls sideways; then it does the main steps without scripts.
+// It signs in, makes a worker by keyboard, walks over every page that it finds (workers, a job of each
+// state, frames), and fails (exit 1) on an accessibility violation, a policy violation, a console error, a
+// request to another host or a page that scrolls sideways; then it does the main steps without scripts.
 import {
   THEMES,
   WIDTHS,

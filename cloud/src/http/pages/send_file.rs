@@ -1,6 +1,5 @@
 //! A small scene sent by a plain form, for browsers without scripts. Large ones go up in parts by a script or
-//! by
-//! `pictor submit`, which can go on after a broken line.
+//! by `pictor submit`, which can go on after a broken line.
 
 use actix_multipart::{Field, Multipart};
 use actix_web::web::{Bytes, BytesMut, Data};

@@ -164,7 +164,11 @@ impl JobLiveParts {
         Self {
             id: job.id.clone(),
             name: job.name.clone(),
-            state: StateLine::of_job(&job.state, job.reason.as_deref()),
+            // What failed is told in full below.
+            state: StateLine::of_job(
+                &job.state,
+                job.reason.as_deref().filter(|_| job.failures.is_empty() || job.state != "failed"),
+            ),
             actions: JobActions::of(job),
             progress: Progress::new(job, in_hand),
             eta: job.eta.clone().filter(|_| job.state == "running"),

@@ -198,10 +198,19 @@ fn cpu_card(machine: &MachineFacts, newest: Option<&MetricSample>, samples: &[Me
             use_gauge(newest.and_then(|sample| sample.cpu_percent)),
             celsius_gauge(newest.and_then(|sample| sample.cpu_celsius)),
         ],
-        lines: vec![
-            ChartLine { column: first, label: "Use", unit: "%", colour: 0 },
-            ChartLine { column: first + 1, label: "Temperature", unit: "°C", colour: 2 },
-        ],
+        lines: [
+            Some(ChartLine { column: first, label: "Use", unit: "%", colour: 0 }),
+            // Many machines tell no temperature: a line that never comes has no key.
+            samples.iter().any(|sample| sample.cpu_celsius.is_some()).then_some(ChartLine {
+                column: first + 1,
+                label: "Temperature",
+                unit: "°C",
+                colour: 2,
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         summary: summary("Use", samples.iter().filter_map(|sample| sample.cpu_percent)),
     }
 }

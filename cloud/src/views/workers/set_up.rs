@@ -118,16 +118,16 @@ impl Refused {
         let fresh = "Download a fresh file above and import that one.";
         let owner = owner.map_or_else(|| "another machine".to_owned(), |owner| format!("“{owner}”"));
         let (title, text) = if tried.code == ProblemCode::EnrolmentUsed {
-            let ask = "If that is the same machine, it is set up already. If it is another, create a worker for \
-                       it, or download a fresh file above to move this worker there.";
+            let ask = "If that is the same machine, it is set up already. If it is another, create a worker \
+                       for it, or download a fresh file above to move this worker there.";
             (format!("“{host}” tried a file that was used already by {owner}"), ask)
         } else if tried.code == ProblemCode::EnrolmentExpired {
             (format!("“{host}” tried a file that is older than 24 hours"), fresh)
         } else if tried.code == ProblemCode::EnrolmentUnknown {
             (format!("“{host}” tried a file that a newer one has replaced"), fresh)
         } else if tried.code == ProblemCode::KeyMismatch {
-            let ask = "Each machine needs its own worker: create one for it, or download a fresh file above to \
-                       move this worker there.";
+            let ask = "Each machine needs its own worker: create one for it, or download a fresh file above \
+                       to move this worker there.";
             (format!("“{host}” tried to become this worker, which is {owner}"), ask)
         } else {
             (format!("“{host}” was refused: {}", tried.code.title()), fresh)

@@ -3,8 +3,8 @@ import { define, icon } from "../dom";
 /** Keys that lead from one frame to another, by how many. */
 const STEPS: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1 };
 
-/** The frames of a job: arrow keys walk over those that are stored, and one opens large over the page. Each stays
- * a plain link, for another tab and for browsers without scripts. */
+/** The frames of a job: arrow keys walk over those that are stored, and one opens large over the page. Each
+ * stays a plain link, for another tab and for browsers without scripts. */
 class FrameGrid extends HTMLElement {
   private box: LargeFrame | null = null;
 
