@@ -100,11 +100,11 @@ async fn a_file_form_is_refused_when_forged_too_large_or_empty() {
     let refused = send_file(&browser, "lamp.blend", &large, "").await;
     assert_eq!(refused.status, 422, "{refused}");
     assert!(refused.text().contains("at most 32 MiB"), "{refused}");
-    for (name, words) in [("", "choose a file first"), ("lamp.exe", "must end in .blend")] {
+    for (name, words) in [("", "Choose a file first"), ("lamp.exe", "Must end in .blend")] {
         let refused = send_file(&browser, name, b"x", "").await;
         assert!(refused.text().contains(words), "{name}: {refused}");
     }
-    assert!(send_file(&browser, "lamp.blend", b"", "").await.text().contains("the file is empty"));
+    assert!(send_file(&browser, "lamp.blend", b"", "").await.text().contains("The file is empty"));
 }
 
 /// A machine that tries to import a file with this token.

@@ -26,6 +26,21 @@ use pictor_cloud_api::problem::ProblemCode;
 
 use crate::samples::{self, id};
 
+#[test]
+fn the_list_tells_why_a_job_waits_but_not_between_two_frames() {
+    let row = |state, why: &str, in_hand| {
+        let mut job = samples::job(1, "lamp", state, 3, "");
+        job.waiting = vec![why.to_owned()];
+        JobRow::new(&job, in_hand, None).state.cause
+    };
+    let (nobody, busy) = ("no worker is online and free to take work", "1 slot is busy with other jobs");
+    assert_eq!(row("ready", busy, 0).as_deref(), Some(busy));
+    assert_eq!(row("running", nobody, 0).as_deref(), Some(nobody));
+    for quiet in [row("running", busy, 0), row("running", nobody, 1), row("paused", nobody, 0)] {
+        assert_eq!(quiet, None);
+    }
+}
+
 const PLAIN: &str = "lamp";
 /// Breaks out of text, of an attribute and of a script, where any of them were not escaped.
 const HOSTILE: &str = r#""'><script>alert(1)</script><img src=x onerror=alert(1)>{{chrome}}&amp;"#;

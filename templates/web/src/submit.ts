@@ -13,6 +13,7 @@ interface Upload {
 
 interface Problem {
   detail?: string;
+  fields?: { message: string }[];
 }
 
 const TRIES = 6;
@@ -58,7 +59,7 @@ class FileDrop extends HTMLElement {
     if (!file) return;
     this.piece("form").hidden = true;
     this.piece(".sending").hidden = false;
-    this.piece(".sending__error").hidden = true;
+    this.show(".sending__error", false);
     this.piece(".sending__name").textContent = file.name;
     this.stopper = new AbortController();
     this.send(file).catch((error: unknown) => {
@@ -121,7 +122,9 @@ class FileDrop extends HTMLElement {
     const answer = await fetch(path, { method, body, headers, signal: this.stopper.signal });
     if (answer.ok) return (await answer.json()) as T;
     const problem = (await answer.json().catch(() => ({}))) as Problem;
-    const words = problem.detail ?? `The cloud answered ${answer.status}.`;
+    const words = capital(
+      problem.fields?.[0]?.message ?? problem.detail ?? `The cloud answered ${answer.status}.`,
+    );
     throw answer.status >= 500 || answer.status === 429 ? new Error(words) : new Refused(words);
   }
 
@@ -156,11 +159,24 @@ class FileDrop extends HTMLElement {
   }
 
   private fail(words: string): void {
-    const box = this.piece(".sending__error");
-    box.textContent = words;
-    box.hidden = false;
+    this.piece(".sending__reason").textContent = words;
+    this.show(".sending__error", true);
     this.piece("form").hidden = false;
+    const input = find(this, "input[type=file]", HTMLInputElement);
+    // The same file may be chosen again once it was mended.
+    if (input) input.value = "";
   }
+
+  /** The refusal takes the place of the progress, and the other way round. */
+  private show(error: string, isRefused: boolean): void {
+    this.piece(error).hidden = !isRefused;
+    for (const part of [".sending .actions", ".sending progress", ".sending__line"])
+      this.piece(part).hidden = isRefused;
+  }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function bytes(count: number): string {

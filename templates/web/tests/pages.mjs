@@ -144,6 +144,19 @@ async function framesByKeyboard(page, path) {
   if (back !== second) fail(`closing the large frame leads to ${back} instead of ${second}`);
 }
 
+/** A file that is no scene is refused in words, and another can be chosen at once. */
+async function refusedFile(page) {
+  await page.goto(`${base}/jobs/new`);
+  const file = { name: "broken.zip", mimeType: "application/zip", buffer: Buffer.from("no zip at all") };
+  await page.setInputFiles("#file", file);
+  const refusal = page.locator(".sending__error:not([hidden])");
+  await refusal.waitFor();
+  if (!/not a zip/.test(await refusal.textContent())) fail(`refused: ${await refusal.textContent()}`);
+  if (!(await page.locator("form.drop").isVisible())) fail("refused: no other file can be chosen");
+  for (const words of await axe(page)) fail(`a refused file: ${words}`);
+  await shoot(page, "submit-refused");
+}
+
 /** The main steps where scripts are off. */
 async function withoutScripts(browser) {
   const plain = await context(browser, { width: 1280, theme: "light", script: false });
@@ -180,6 +193,7 @@ const page = await first.newPage();
 await signIn(page, base, PICTOR_EMAIL, PICTOR_PASSWORD);
 const list = await paths(page);
 if (list["job-completed"]) await framesByKeyboard(page, list["job-completed"]);
+await refusedFile(page);
 const state = await first.storageState();
 await first.close();
 

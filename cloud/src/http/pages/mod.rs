@@ -25,6 +25,7 @@ use super::state::AppState;
 use crate::store::Role;
 use crate::views::chrome::{Crumb, NavEntry, Notice, Theme, Viewer};
 use crate::views::forms::FormErrors;
+use crate::views::state::capital;
 use crate::views::{Chrome, View};
 
 /// Which entry of the navigation a page belongs to.
@@ -138,8 +139,8 @@ fn form_errors(error: &Error) -> Option<FormErrors> {
             | ProblemCode::RateLimited
     );
     let fields: std::collections::BTreeMap<_, _> =
-        error.wrong_fields().iter().map(|one| (one.field.clone(), one.message.clone())).collect();
-    let whole = fields.is_empty().then(|| error.detail().to_owned());
+        error.wrong_fields().iter().map(|one| (one.field.clone(), capital(&one.message))).collect();
+    let whole = fields.is_empty().then(|| capital(error.detail()));
     is_typed.then_some(FormErrors { whole, fields })
 }
 

@@ -93,8 +93,14 @@ impl JobRow {
     }
 }
 
-/// Why nothing of a job is rendered at this moment, where somebody waits for it.
+/// Why nothing of a job is rendered, where somebody waits for it. A job under way is between two frames now
+/// and then: only that nobody is there is worth a word.
 fn waits_because(job: &Job, in_hand: u64) -> Option<&str> {
-    let waits = in_hand == 0 && matches!(job.state.as_str(), "ready" | "running");
-    job.waiting.first().filter(|_| waits).map(String::as_str)
+    let line = job.waiting.first().filter(|_| in_hand == 0)?;
+    let is_told = match job.state.as_str() {
+        "ready" => true,
+        "running" => line.starts_with("no worker"),
+        _ => false,
+    };
+    is_told.then_some(line)
 }
