@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(token_at_begin(form("csrf").as_bytes()).as_deref(), Some("secret"));
         assert_eq!(token_at_begin(form("file").as_bytes()), None);
         assert_eq!(token_at_begin(form("xcsrf").as_bytes()), None);
-        let cut = &form("csrf")[..60];
+        let cut = &form("csrf")[..57];
         assert_eq!(token_at_begin(cut.as_bytes()), None, "the rest is still on its way");
         let begun = [form("csrf").as_bytes(), &[0xff, 0xfe]].concat();
         assert_eq!(token_at_begin(&begun).as_deref(), Some("secret"));
