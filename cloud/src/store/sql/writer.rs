@@ -60,27 +60,37 @@ impl Writer {
         T: Send + 'static,
         F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        let write: Write = Box::new(move |session| {
-            async move {
-                let result = match session {
-                    Some(session) => guarded(session, work).await,
-                    None => Err(StoreError::Unavailable("the database takes no writes".into())),
-                };
-                let keep = result.is_ok();
-                let answer: Answer = Box::new(move |committed| {
-                    // A caller that went away needs no answer.
-                    drop(tell.send(result.and_then(|value| committed.map(|()| value))));
-                });
-                (keep, answer)
-            }
-            .boxed()
-        });
+        let (write, told) = asked(work);
         if self.queue.send(write).await.is_err() {
             return Err(StoreError::Unavailable("the writer has ended".into()));
         }
         told.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writer ended".into())))
     }
+}
+
+/// A write and where its result comes to.
+fn asked<T, F>(work: F) -> (Write, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
+{
+    let (tell, told) = oneshot::channel();
+    let write: Write = Box::new(move |session| {
+        async move {
+            let result = match session {
+                Some(session) => guarded(session, work).await,
+                None => Err(StoreError::Unavailable("the database takes no writes".into())),
+            };
+            let keep = result.is_ok();
+            let answer: Answer = Box::new(move |committed| {
+                // A caller that went away needs no answer.
+                drop(tell.send(result.and_then(|value| committed.map(|()| value))));
+            });
+            (keep, answer)
+        }
+        .boxed()
+    });
+    (write, told)
 }
 
 async fn run_batch(pool: &Pool<Sqlite>, batch: &mut Vec<Write>) {
@@ -96,7 +106,10 @@ async fn run_batch(pool: &Pool<Sqlite>, batch: &mut Vec<Write>) {
     let is_alone = batch.len() == 1;
     let mut is_broken = false;
     for write in batch.drain(..) {
-        let (keep, answer) = if is_alone {
+        let (keep, answer) = if is_broken {
+            // SQLite may have ended the transaction by itself: whatever ran now would be kept at once.
+            write(None).await
+        } else if is_alone {
             write(Some(&mut session)).await
         } else {
             behind_savepoint(&mut session, write, &mut is_broken).await
@@ -110,17 +123,21 @@ async fn run_batch(pool: &Pool<Sqlite>, batch: &mut Vec<Write>) {
     }
 }
 
-/// Runs one write so that its failure leaves the others of its batch alone.
+/// Runs one write so that its failure leaves the others of its batch alone. Where its savepoint cannot be
+/// set or taken back the batch is broken: SQLite ends a transaction by itself on a full disk or an I/O error.
 async fn behind_savepoint(session: &mut Session, write: Write, is_broken: &mut bool) -> (bool, Answer) {
-    let begun = session.run("SAVEPOINT one_write", vec![]).await;
+    if session.run("SAVEPOINT one_write", vec![]).await.is_err() {
+        *is_broken = true;
+        return write(None).await;
+    }
     let (keep, answer) = write(Some(&mut *session)).await;
-    let ended = match (begun, keep) {
-        (Err(error), _) => Err(error),
-        (Ok(_), true) => session.run("RELEASE one_write", vec![]).await,
-        (Ok(_), false) => match session.run("ROLLBACK TO one_write", vec![]).await {
+    let ended = if keep {
+        session.run("RELEASE one_write", vec![]).await
+    } else {
+        match session.run("ROLLBACK TO one_write", vec![]).await {
             Ok(_) => session.run("RELEASE one_write", vec![]).await,
             Err(error) => Err(error),
-        },
+        }
     };
     *is_broken |= ended.is_err();
     (keep, answer)
@@ -205,4 +222,48 @@ where
         }
     });
     running.await.unwrap_or_else(|error| Err(StoreError::Unknown(Box::new(error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    use super::*;
+    use crate::store::sql::Number;
+
+    fn statement(sql: &'static str) -> (Write, oneshot::Receiver<Result<u64>>) {
+        asked(move |session| async move { session.run(sql, vec![]).await }.boxed())
+    }
+
+    /// `OR ROLLBACK` does on a broken index what SQLite does by itself on a full disk.
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_batch_whose_transaction_sqlite_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path().join("db")).create_if_missing(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let (make, made) = statement("CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY)");
+        run_batch(&pool, &mut vec![make]).await;
+        made.await.unwrap().unwrap();
+        let (mut batch, mut answers) = (Vec::new(), Vec::new());
+        for sql in [
+            "INSERT INTO things (id) VALUES (1)",
+            "INSERT OR ROLLBACK INTO things (id) VALUES (1)",
+            "INSERT INTO things (id) VALUES (3)",
+            "INSERT INTO things (id) VALUES (4)",
+        ] {
+            let (write, answer) = statement(sql);
+            batch.push(write);
+            answers.push(answer);
+        }
+        run_batch(&pool, &mut batch).await;
+        for answer in answers {
+            let answer = answer.await.unwrap();
+            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        }
+        let count = "SELECT COUNT(*) AS number FROM things";
+        let (count, counted) =
+            asked(move |session| async move { session.one::<Number>(count, vec![]).await }.boxed());
+        run_batch(&pool, &mut vec![count]).await;
+        assert_eq!(counted.await.unwrap().unwrap().number, 0, "all were told that nothing was changed");
+    }
 }
