@@ -1,6 +1,6 @@
 //! Lines that engines wrote, kept per attempt within a bound.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::units::UnixMillis;
@@ -11,12 +11,16 @@ use super::{ConflictKind, PageOf, PageRequest, Result, Store, StoreError};
 /// Lines kept of one attempt; the first ones are dropped, since the last ones say why it failed.
 pub const LOG_LINES_PER_LEASE_MAX: u32 = 2_000;
 
+/// Numbers have gaps, so lines are counted: what stands behind the newest ones goes.
+const DROP_SURPLUS: &str = "DELETE FROM log_lines WHERE lease_id = $1 AND seq <=
+    (SELECT seq FROM log_lines WHERE lease_id = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)";
+
 row! {
     /// A line.
     pub struct LogRow {
         /// The attempt.
         pub lease_id: LeaseId,
-        /// Rises by one within the attempt; the writer counts.
+        /// Rises within the attempt, with gaps where its writer began anew; the writer counts.
         pub seq: u64,
         /// The job.
         pub job_id: JobId,
@@ -37,7 +41,7 @@ impl Store {
         let lines = lines.to_vec();
         self.begin_write(move |session| {
             Box::pin(async move {
-                let mut newest = BTreeMap::new();
+                let leases: BTreeSet<_> = lines.iter().map(|line| line.lease_id).collect();
                 for some in lines.chunks(100) {
                     let text = format!(
                         "INSERT INTO log_lines (lease_id, seq, job_id, task_id, worker_id, at, text) VALUES {}
@@ -46,13 +50,9 @@ impl Store {
                     );
                     let values = some.iter().flat_map(values_of).collect();
                     session.run(text, values).await?;
-                    newest.extend(some.iter().map(|line| (line.lease_id, line.seq)));
                 }
-                for (lease, seq) in newest {
-                    if let Some(too_old) = seq.checked_sub(u64::from(LOG_LINES_PER_LEASE_MAX)) {
-                        let sql = "DELETE FROM log_lines WHERE lease_id = $1 AND seq <= $2";
-                        session.run(sql, args![lease, too_old]).await?;
-                    }
+                for lease in leases {
+                    session.run(DROP_SURPLUS, args![lease, LOG_LINES_PER_LEASE_MAX]).await?;
                 }
                 Ok(())
             })

@@ -97,5 +97,6 @@ on_both_engines! {
         frames_rendered_before_a_failure_count
         eight_writers_lose_nothing;
     logs:
-        a_log_keeps_its_last_lines_and_pages;
+        a_log_keeps_its_last_lines_and_pages
+        a_log_outlives_a_gap_in_its_numbers;
 }

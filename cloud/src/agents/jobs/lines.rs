@@ -11,7 +11,7 @@ use crate::store::LogRow;
 
 /// Lines that wait at most; above, the oldest go and are counted.
 const WAITING_MAX: usize = 2_000;
-/// Leases whose counters are remembered; one lease is followed by another, so few matter.
+/// Leases whose counters are remembered; one that is dropped begins anew above what it had.
 const COUNTERS_MAX: usize = 256;
 
 /// The lines of one job.
@@ -47,7 +47,8 @@ impl Lines {
         if self.next_seq.len() >= COUNTERS_MAX && !self.next_seq.contains_key(&lease) {
             self.next_seq.pop_first();
         }
-        // Starts at the time of day, so that a rebuilt actor goes on above what it had stored.
+        // Starts at the time of day, so that a rebuilt actor goes on above what it had stored. The gap is
+        // harmless: the store counts lines, not numbers.
         let first = u64::try_from(at.0).unwrap_or(0).saturating_mul(1_000);
         let seq = self.next_seq.entry(lease).or_insert(first);
         self.waiting.push(LogRow {
