@@ -16,7 +16,7 @@ use pictor_actors::units::Millis;
 
 use super::broadcast::Announce;
 use super::dispatcher::{self, Dispatcher};
-use super::fleet::{CancelLease, GetCapacity, LeasesEnded, OfferTasks, RestWorker};
+use super::fleet::{CancelLease, GetCapacity, GetRenewals, LeasesEnded, OfferTasks, RestWorker};
 use super::jobs::{self, Jobs};
 use crate::store::Store;
 
@@ -87,14 +87,19 @@ where
     }
 }
 
-/// What jobs and dispatcher ask of the fleet.
+/// What jobs, dispatcher and sweeps ask of the fleet.
 pub trait FleetPort:
-    Ask<GetCapacity> + Ask<OfferTasks> + Ask<CancelLease> + Ask<LeasesEnded> + Ask<RestWorker>
+    Ask<GetCapacity> + Ask<OfferTasks> + Ask<CancelLease> + Ask<LeasesEnded> + Ask<RestWorker> + Ask<GetRenewals>
 {
 }
 
 impl<T> FleetPort for T where
-    T: Ask<GetCapacity> + Ask<OfferTasks> + Ask<CancelLease> + Ask<LeasesEnded> + Ask<RestWorker>
+    T: Ask<GetCapacity>
+        + Ask<OfferTasks>
+        + Ask<CancelLease>
+        + Ask<LeasesEnded>
+        + Ask<RestWorker>
+        + Ask<GetRenewals>
 {
 }
 

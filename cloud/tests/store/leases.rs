@@ -146,6 +146,26 @@ pub async fn silent_leases_expire_and_are_released_once(store: Store) {
     );
 }
 
+pub async fn a_lease_renewed_after_it_was_looked_for_is_not_taken(store: Store) {
+    let scene = scene(&store, 2, 1).await;
+    let renewed = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let silent = granted(&store, &scene.tasks[1], scene.worker.id).await;
+    assert_eq!(store.expired_leases(at(120), 10).await.unwrap().len(), 2);
+    store.save_heartbeats(&[], &[renewed.id], at(240)).await.unwrap();
+    let released = store.release_expired(&[silent.id, renewed.id], at(120)).await.unwrap();
+    assert_eq!(released.iter().map(|lease| lease.id).collect::<Vec<_>>(), [silent.id]);
+    let end = AttemptEnd {
+        outcome: Outcome::Expired,
+        worker_fault: None,
+        ..crashed(TaskGoes::Failed { class: FailureClass::WorkerError, message: "silent".to_owned() })
+    };
+    let early = store.end_expired_attempt(renewed.id, renewed.fence, &end, at(120)).await;
+    assert!(matches!(early, Err(StoreError::StaleFence)), "{early:?}");
+    assert_eq!(store.lease(renewed.id).await.unwrap().ended_at, None);
+    let ended = store.end_expired_attempt(renewed.id, renewed.fence, &end, at(240)).await.unwrap();
+    assert_eq!((ended.task.state, ended.lease.outcome), (TaskState::Failed, Some(Outcome::Expired)));
+}
+
 pub async fn ready_tasks_come_by_priority_within_their_bounds(store: Store) {
     let one = account(&store, "one@example.org").await.id;
     let rig = worker(&store, one, "rig").await.id;

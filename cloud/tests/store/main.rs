@@ -91,6 +91,7 @@ on_both_engines! {
         ready_tasks_come_by_priority_within_their_bounds
         grants_and_cancels_race_without_a_live_lease_left;
     frames:
+        a_lease_renewed_after_it_was_looked_for_is_not_taken
         the_last_frame_completes_task_lease_and_job
         the_first_delivery_wins
         a_superseded_lease_delivers_nothing

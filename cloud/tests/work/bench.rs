@@ -18,7 +18,7 @@ use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 use pictor_cloud::agents::broadcast::Announce;
 use pictor_cloud::agents::dispatcher::Wake;
 use pictor_cloud::agents::fleet::{
-    CancelLease, GetCapacity, LeasesEnded, OfferTask, OfferTasks, RestWorker, SlotCapacity,
+    CancelLease, GetCapacity, GetRenewals, LeasesEnded, OfferTask, OfferTasks, RestWorker, SlotCapacity,
 };
 use pictor_cloud::agents::job_live::JobLive;
 use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobLive, JobChanged};
@@ -43,6 +43,8 @@ struct Slots {
     offers: Vec<OfferTask>,
     cancels: Vec<(WorkerId, Cancel)>,
     rests: Vec<RestWorker>,
+    renewing: Vec<LeaseId>,
+    cannot_renew: bool,
 }
 
 impl Slots {
@@ -95,6 +97,14 @@ impl Handler<GetCapacity> for Fleet {
     type Result = Vec<SlotCapacity>;
     fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Vec<SlotCapacity> {
         self.0.lock().unwrap().slots.values().cloned().collect()
+    }
+}
+
+impl Handler<GetRenewals> for Fleet {
+    type Result = Option<Vec<LeaseId>>;
+    fn handle(&mut self, _get: GetRenewals, _context: &mut Context<Self>) -> Self::Result {
+        let slots = self.0.lock().unwrap();
+        (!slots.cannot_renew).then(|| slots.renewing.clone())
     }
 }
 
@@ -224,6 +234,24 @@ impl Bench {
     /// The sweep of a cloud that starts now.
     pub fn sweep(&self) -> ExpiredLeases {
         ExpiredLeases::new(self.ports.clone(), self.doors.clone())
+    }
+
+    /// Lets as much time pass as a lease lasts, under a sweep that keeps looking.
+    pub async fn expire(&self, sweep: &ExpiredLeases) {
+        for _ in 0..6 {
+            self.pass_time(Millis(LEASE_TTL.0 / 6)).await;
+            sweep.clone().pass().await;
+        }
+    }
+
+    /// Renewals that the fleet has not stored yet.
+    pub fn renewing(&self, leases: Vec<LeaseId>) {
+        self.fleet.0.lock().unwrap().renewing = leases;
+    }
+
+    /// Whether the fleet's writes fail.
+    pub fn cannot_renew(&self, cannot: bool) {
+        self.fleet.0.lock().unwrap().cannot_renew = cannot;
     }
 
     pub async fn pass_time(&self, time: Millis) {

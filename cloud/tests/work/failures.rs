@@ -185,8 +185,7 @@ async fn a_silent_worker_loses_its_task_but_not_right_after_a_start() {
         "workers must be able to come back"
     );
     bench.deliver(&silent.offer, 2).await.unwrap();
-    bench.pass_time(LEASE_TTL).await;
-    just_started.pass().await;
+    bench.expire(&just_started).await;
     let (worker, cancel) = bench.cancel().await;
     assert_eq!((worker, cancel.lease), (silent.worker, silent.offer.lease));
     assert!(matches!(bench.deliver(&silent.offer, 3).await, Err(StoreError::StaleFence)));
@@ -204,8 +203,7 @@ async fn a_task_that_silences_its_workers_is_given_up() {
     let sweep = bench.sweep();
     for _ in 0..6 {
         bench.start(&bench.offer().await).await;
-        bench.pass_time(LEASE_TTL).await;
-        sweep.clone().pass().await;
+        bench.expire(&sweep).await;
     }
     let row = bench.job_in(job, JobState::Failed).await;
     assert_eq!((row.frames_done, row.frames_failed), (0, 1));

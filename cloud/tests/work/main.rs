@@ -5,3 +5,4 @@ mod bench;
 mod failures;
 mod lives;
 mod placing;
+mod silence;

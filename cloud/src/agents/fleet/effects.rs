@@ -57,6 +57,9 @@ impl Fleet {
 
     fn on_written(&mut self, batch: Batch, written: Result<(), StoreError>, context: &mut Context<Self>) {
         self.is_writing = false;
+        if written.is_ok() {
+            self.writes.stored();
+        }
         match written {
             Ok(()) if self.writes.len() > 0 && self.is_stopping => self.write(context),
             Ok(()) => {}

@@ -76,6 +76,12 @@ pub struct RestWorker {
     pub reason: String,
 }
 
+/// Those of these leases whose workers have shown that they live, which is not stored yet. `None`: signs of
+/// life cannot be stored at present.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Vec<LeaseId>>")]
+pub struct GetRenewals(pub Vec<LeaseId>);
+
 /// The workers among these that have an actor, as they are now, in the order asked.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<WorkerLive>")]

@@ -9,6 +9,7 @@ mod actor;
 mod effects;
 mod free_slots;
 pub mod messages;
+mod renewals;
 mod writes;
 
 pub use actor::Fleet;

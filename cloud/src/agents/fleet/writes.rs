@@ -18,6 +18,10 @@ pub(super) struct Writes {
     heartbeats: BTreeMap<WorkerId, HeartbeatRow>,
     renewals: BTreeSet<LeaseId>,
     minutes: Vec<WorkerMinuteRow>,
+    /// Renewals of the write under way.
+    renewing: BTreeSet<LeaseId>,
+    /// The last write was not done, or nobody knows.
+    is_failing: bool,
 }
 
 /// Rows of one write.
@@ -58,13 +62,28 @@ impl Writes {
     /// The next write, at most 2,000 rows of each kind.
     pub fn take(&mut self) -> Batch {
         let heartbeats = (0..BATCH).map_while(|_| self.heartbeats.pop_first().map(|(_, row)| row)).collect();
-        let renewals = (0..BATCH).map_while(|_| self.renewals.pop_first()).collect();
+        let renewals: Vec<_> = (0..BATCH).map_while(|_| self.renewals.pop_first()).collect();
+        self.renewing = renewals.iter().copied().collect();
         let minutes = self.minutes.drain(..self.minutes.len().min(BATCH)).collect();
         Batch { heartbeats, renewals, minutes }
     }
 
+    /// The write is done.
+    pub fn stored(&mut self) {
+        self.renewing.clear();
+        self.is_failing = false;
+    }
+
+    /// Those of these leases whose renewal is not stored yet; nothing while writes fail.
+    pub fn waiting_of(&self, mut leases: Vec<LeaseId>) -> Option<Vec<LeaseId>> {
+        leases.retain(|lease| self.renewals.contains(lease) || self.renewing.contains(lease));
+        (!self.is_failing).then_some(leases)
+    }
+
     /// A write that was not done: what has not come anew meanwhile is kept for the next one.
     pub fn put_back(&mut self, batch: Batch) {
+        self.renewing.clear();
+        self.is_failing = true;
         for row in batch.heartbeats {
             self.heartbeats.entry(row.worker).or_insert(row);
         }
@@ -119,6 +138,21 @@ mod tests {
         let again = writes.take();
         assert_eq!(again.heartbeats, [row(1, 5, None), row(2, 1, None)]);
         assert_eq!(again.renewals, [LeaseId::from_u128(7)]);
+    }
+
+    #[test]
+    fn a_renewal_waits_until_its_write_is_done_and_nothing_is_known_while_writes_fail() {
+        let (one, other) = (LeaseId::from_u128(1), LeaseId::from_u128(2));
+        let mut writes = Writes::default();
+        writes.renew([one]);
+        assert_eq!(writes.waiting_of(vec![one, other]), Some(vec![one]));
+        let batch = writes.take();
+        assert_eq!(writes.waiting_of(vec![one, other]), Some(vec![one]), "under way");
+        writes.put_back(batch);
+        assert_eq!(writes.waiting_of(vec![other]), None);
+        writes.take();
+        writes.stored();
+        assert_eq!(writes.waiting_of(vec![one, other]), Some(vec![]));
     }
 
     #[test]

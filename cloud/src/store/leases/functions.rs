@@ -5,11 +5,11 @@ use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
 use super::transitions::{
-    begin_task, count_failure, end_live, grant, live_lease, live_of_job, live_of_worker, lock_jobs_of_tasks,
-    release,
+    begin_task, count_failure, end_live, expired_lease, grant, live_lease, live_of_job, live_of_worker,
+    lock_jobs_of_tasks, release, release_expired,
 };
 use super::{AttemptEnd, EndedAttempt, Grant, GrantOutcome, LeaseRow};
-use crate::store::sql::args;
+use crate::store::sql::{Session, args};
 use crate::store::{Result, Store, StoreError};
 
 impl Store {
@@ -105,14 +105,29 @@ impl Store {
         self.begin_write(move |session| {
             Box::pin(async move {
                 let row = live_lease(session, lease, fence).await?;
-                end_live(session, &row, &end, now).await?;
-                let failures = count_failure(session, &row, end.worker_fault).await?;
-                Ok(EndedAttempt {
-                    task: session.one("SELECT * FROM tasks WHERE id = $1", args![row.task_id]).await?,
-                    job: session.one("SELECT * FROM jobs WHERE id = $1", args![row.job_id]).await?,
-                    lease: session.one("SELECT * FROM leases WHERE id = $1", args![lease]).await?,
-                    worker_failures_in_row: failures,
-                })
+                end_as(session, &row, &end, now).await
+            })
+        })
+        .await
+    }
+
+    /// Ends an attempt whose worker fell silent. `StaleFence` if the lease is not live under that fence, or
+    /// was renewed meanwhile.
+    pub async fn end_expired_attempt(
+        &self,
+        lease: LeaseId,
+        fence: u64,
+        end: &AttemptEnd,
+        now: UnixMillis,
+    ) -> Result<EndedAttempt> {
+        let end = end.clone();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let row = live_lease(session, lease, fence).await?;
+                if expired_lease(session, lease, now).await?.is_none() {
+                    return Err(StoreError::StaleFence);
+                }
+                end_as(session, &row, &end, now).await
             })
         })
         .await
@@ -153,6 +168,15 @@ impl Store {
         .await
     }
 
+    /// Ends those of these leases that are live and past their time, as `release_leases` does; one that was
+    /// renewed after it was looked for stays. Returns the ones it ended.
+    pub async fn release_expired(&self, leases: &[LeaseId], now: UnixMillis) -> Result<Vec<LeaseRow>> {
+        let mut leases = leases.to_vec();
+        leases.sort_unstable();
+        self.begin_write(move |session| Box::pin(async move { release_expired(session, &leases, now).await }))
+            .await
+    }
+
     /// The task's leases since it was last retried by hand, oldest first.
     pub async fn attempts_of(&self, task: TaskId) -> Result<Vec<LeaseRow>> {
         self.all(
@@ -163,4 +187,21 @@ impl Store {
         )
         .await
     }
+}
+
+/// Ends a live lease of a locked job and says what it left behind.
+async fn end_as(
+    session: &mut Session,
+    row: &LeaseRow,
+    end: &AttemptEnd,
+    now: UnixMillis,
+) -> Result<EndedAttempt> {
+    end_live(session, row, end, now).await?;
+    let failures = count_failure(session, row, end.worker_fault).await?;
+    Ok(EndedAttempt {
+        task: session.one("SELECT * FROM tasks WHERE id = $1", args![row.task_id]).await?,
+        job: session.one("SELECT * FROM jobs WHERE id = $1", args![row.job_id]).await?,
+        lease: session.one("SELECT * FROM leases WHERE id = $1", args![row.id]).await?,
+        worker_failures_in_row: failures,
+    })
 }

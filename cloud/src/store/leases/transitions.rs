@@ -224,6 +224,42 @@ pub(in crate::store) async fn release(
     Ok(released)
 }
 
+/// Ends those of these leases that are live and past their time; see `Store::release_expired`.
+pub(super) async fn release_expired(
+    session: &mut Session,
+    leases: &[LeaseId],
+    now: UnixMillis,
+) -> Result<Vec<LeaseRow>> {
+    let mut jobs = BTreeSet::new();
+    for lease in leases {
+        let sql = "SELECT job_id FROM leases WHERE id = $1 AND ended_at IS NULL";
+        let found: Option<JobOf> = session.optional(sql, args![lease]).await?;
+        jobs.extend(found.map(|JobOf(job)| job));
+    }
+    for job in jobs {
+        session.lock_job(job).await?;
+    }
+    let mut released = Vec::new();
+    for lease in leases {
+        if let Some(row) = expired_lease(session, *lease, now).await? {
+            released.push(end_and_put_back(session, &row, Outcome::Expired, now).await?);
+        }
+    }
+    Ok(released)
+}
+
+/// The lease, if it is live and past its time. Renewals take no turn on the job, so the row itself is held:
+/// one that comes now waits, and then finds the lease ended.
+pub(super) async fn expired_lease(
+    session: &mut Session,
+    id: LeaseId,
+    now: UnixMillis,
+) -> Result<Option<LeaseRow>> {
+    let sql = "UPDATE leases SET expires_at = expires_at
+               WHERE id = $1 AND ended_at IS NULL AND expires_at <= $2 RETURNING *";
+    session.optional(sql, args![id, now]).await
+}
+
 /// The worker's failures since its last good attempt, after this one.
 pub(super) async fn count_failure(
     session: &mut Session,
