@@ -88,8 +88,6 @@ impl Store {
     }
 }
 
-/// PostgreSQL keeps no zero byte in a text.
 fn values_of(line: &LogRow) -> Vec<Value> {
-    let text = line.text.replace('\0', "");
-    args![line.lease_id, line.seq, line.job_id, line.task_id, line.worker_id, line.at, text]
+    args![line.lease_id, line.seq, line.job_id, line.task_id, line.worker_id, line.at, line.text]
 }

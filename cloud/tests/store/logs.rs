@@ -14,7 +14,7 @@ pub async fn a_log_keeps_its_last_lines_and_pages(store: Store) {
         task_id: lease.task_id,
         worker_id: lease.worker_id,
         at: at(i64::try_from(seq / 10).unwrap()),
-        text: format!("line\0 {seq}"),
+        text: format!("line {seq}"),
     };
     let lines: Vec<LogRow> = (1..=2_050).map(line).collect();
     store.append_log(&lines[..150]).await.unwrap();

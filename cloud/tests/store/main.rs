@@ -15,6 +15,7 @@ mod leases;
 mod logs;
 mod plans;
 mod schema;
+mod texts;
 mod unanswered;
 mod uploads;
 mod workers;
@@ -66,6 +67,8 @@ on_both_engines! {
         many_heartbeats_are_kept_and_renew_leases
         a_removed_worker_gives_its_leases_back
         minutes_replace_and_are_dropped_by_age;
+    texts:
+        a_zero_byte_in_a_text_breaks_no_write;
     uploads:
         an_upload_goes_from_open_to_complete
         blobs_belong_to_who_brought_them
@@ -88,10 +91,10 @@ on_both_engines! {
         a_failed_attempt_goes_back_or_ends_the_task
         what_never_began_is_no_attempt
         silent_leases_expire_and_are_released_once
+        a_lease_renewed_after_it_was_looked_for_is_not_taken
         ready_tasks_come_by_priority_within_their_bounds
         grants_and_cancels_race_without_a_live_lease_left;
     frames:
-        a_lease_renewed_after_it_was_looked_for_is_not_taken
         the_last_frame_completes_task_lease_and_job
         the_first_delivery_wins
         a_superseded_lease_delivers_nothing

@@ -117,6 +117,12 @@ where
     Ok(D::changed(&result))
 }
 
+/// PostgreSQL keeps no zero byte in a text and would refuse the whole write; texts come from workers and
+/// persons. The mark in its place keeps what differed apart.
+fn without_zero(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
 fn query<D: Dialect>(
     sql: Sql,
     values: Vec<Value>,
@@ -132,7 +138,7 @@ where
     for value in values {
         match value {
             Value::Int(value) => arguments.add(value),
-            Value::Text(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value.map(without_zero)),
         }
         .map_err(sqlx::Error::Encode)?;
     }
