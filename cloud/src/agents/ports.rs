@@ -88,8 +88,14 @@ where
 }
 
 /// What jobs, dispatcher and sweeps ask of the fleet.
+#[rustfmt::skip] // it would make one line of it, which is too long
 pub trait FleetPort:
-    Ask<GetCapacity> + Ask<OfferTasks> + Ask<CancelLease> + Ask<LeasesEnded> + Ask<RestWorker> + Ask<GetRenewals>
+    Ask<GetCapacity>
+    + Ask<OfferTasks>
+    + Ask<CancelLease>
+    + Ask<LeasesEnded>
+    + Ask<RestWorker>
+    + Ask<GetRenewals>
 {
 }
 

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
-mod cut;
+mod database;
 mod durability;
 mod engines;
 mod farm;
@@ -13,10 +13,7 @@ mod frames;
 mod jobs;
 mod leases;
 mod logs;
-mod plans;
-mod schema;
 mod texts;
-mod unanswered;
 mod uploads;
 mod workers;
 

@@ -3,7 +3,7 @@
 use pictor_cloud::config::{DatabaseConfig, Secret};
 use pictor_cloud::store::{GrantOutcome, Store, StoreError};
 
-use crate::cut::{Break, Cut};
+use super::cut::{Break, Cut};
 use crate::engines::Engine;
 use crate::farm::{Scene, T0, a_grant, frame, granted, new_account, scene};
 

@@ -1,0 +1,6 @@
+//! What the store makes of the databases themselves: schema, plans, broken lines.
+
+mod cut;
+mod plans;
+mod schema;
+mod unanswered;
