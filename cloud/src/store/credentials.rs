@@ -236,9 +236,27 @@ impl Store {
         }
     }
 
-    /// Ends all sessions of an account; returns how many. After a change of password.
-    pub async fn end_all_sessions(&self, account: AccountId) -> Result<u64> {
-        self.write_one("DELETE FROM sessions WHERE account_id = $1", args![account]).await
+    /// Changes an account's password and ends its sessions but this one, together: whoever knew the password
+    /// before is out as soon as it is another. Returns how many sessions ended.
+    pub async fn change_password(
+        &self,
+        account: AccountId,
+        password_hash: &str,
+        but: Option<SessionId>,
+    ) -> Result<u64> {
+        let password_hash = password_hash.to_owned();
+        let but = but.map(|session| session.to_string()).unwrap_or_default();
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let sql = "UPDATE accounts SET password_hash = $2 WHERE id = $1";
+                if session.run(sql, args![account, password_hash]).await? == 0 {
+                    return Err(StoreError::NotFound);
+                }
+                let sql = "DELETE FROM sessions WHERE account_id = $1 AND id <> $2";
+                session.run(sql, args![account, but]).await
+            })
+        })
+        .await
     }
 
     /// Removes sessions that expired before then, at most `limit`; returns how many.

@@ -1,6 +1,6 @@
 //! Accounts, what proves them, and idempotency keys.
 
-use pictor_actors::ids::{SessionId, TokenId};
+use pictor_actors::ids::{AccountId, SessionId, TokenId};
 use pictor_cloud::store::{
     AccountPatch, Begin, ConflictKind, Cursor, PageRequest, Role, SessionRow, Store, StoreError, TokenRow,
 };
@@ -110,6 +110,34 @@ pub async fn sessions_and_tokens_end_when_they_should(store: Store) {
     store.revoke_token(one.id, token.id, at(6)).await.unwrap();
     assert_eq!(store.token_by_secret("t1", at(7)).await.unwrap(), None);
     assert!(store.list_tokens(one.id).await.unwrap().is_empty());
+}
+
+pub async fn a_new_password_ends_the_other_sessions_with_it(store: Store) {
+    let (one, other) = (account(&store, "one@example.org").await, account(&store, "two@example.org").await);
+    let session = async |of: AccountId, secret: &str| -> SessionId {
+        let row = SessionRow {
+            id: SessionId::generate(),
+            account_id: of,
+            secret_hash: secret.to_owned(),
+            user_agent: String::new(),
+            created_at: T0,
+            last_used_at: T0,
+            expires_at: at(600),
+        };
+        store.create_session(&row).await.unwrap();
+        row.id
+    };
+    let present = session(one.id, "present").await;
+    session(one.id, "stolen").await;
+    session(other.id, "strangers").await;
+    let unknown = store.change_password(AccountId::generate(), "new", None).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound)));
+    assert_eq!(store.change_password(one.id, "new", Some(present)).await.unwrap(), 1);
+    assert_eq!(store.account(one.id).await.unwrap().password_hash.as_deref(), Some("new"));
+    let is_live = async |secret: &str| store.session_by_secret(secret, at(1)).await.unwrap().is_some();
+    assert!(is_live("present").await && is_live("strangers").await && !is_live("stolen").await);
+    assert_eq!(store.change_password(one.id, "newer", None).await.unwrap(), 1);
+    assert!(!is_live("present").await);
 }
 
 pub async fn accounts_come_in_pages(store: Store) {

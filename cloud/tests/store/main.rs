@@ -53,6 +53,7 @@ on_both_engines! {
         of_many_first_accounts_one_is_made
         sessions_and_tokens_end_when_they_should
         accounts_come_in_pages
+        a_new_password_ends_the_other_sessions_with_it
         an_idempotency_key_has_one_effect;
     workers:
         a_name_is_unique_until_its_worker_is_removed

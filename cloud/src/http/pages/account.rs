@@ -13,7 +13,6 @@ use crate::http::guards::{SignedIn, passwords};
 use crate::http::present::accounts as present;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::store::AccountPatch;
 use crate::views::forms::FormErrors;
 use crate::views::people::account::{AccountPage, FreshToken};
 
@@ -101,14 +100,8 @@ pub async fn password(
     if let Some(message) = passwords::objection(&new_password) {
         return again(&request, &state, &caller, Error::field("new_password", message)).await;
     }
-    let password_hash = Some(passwords::hash(new_password).await?);
-    let patch = AccountPatch { password_hash, ..AccountPatch::default() };
-    state.store.update_account(caller.id(), &patch, state.wall()).await?;
-    for session in state.store.list_sessions(caller.id()).await? {
-        if caller.session() != Some(session.id) {
-            state.store.end_session(caller.id(), session.id).await?;
-        }
-    }
+    let password_hash = passwords::hash(new_password).await?;
+    state.store.change_password(caller.id(), &password_hash, caller.session()).await?;
     Ok(back("/account", "password"))
 }
 

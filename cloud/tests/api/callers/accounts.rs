@@ -4,7 +4,7 @@ use pictor_actors::units::Millis;
 use pictor_cloud::store::Role;
 use serde_json::json;
 
-use crate::harness::TestApp;
+use crate::harness::{PASSWORD, TestApp};
 
 #[tokio::test]
 async fn account_is_shown_and_changed() {
@@ -38,6 +38,17 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(ended.status, 204, "{ended}");
     assert_eq!(other.get("/api/v1/account").await.status, 401);
     assert_eq!(one.get("/api/v1/account").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_password_signs_other_browsers_out() {
+    let app = TestApp::start().await;
+    let (present, other) = (app.sign_in().await, app.sign_in().await);
+    let fields = [("password", PASSWORD), ("new_password", "another correct horse")];
+    let changed = present.form("/account/password", &fields).await;
+    assert_eq!((changed.status, changed.header("location")), (303, "/account?done=password"), "{changed}");
+    assert_eq!(other.get("/api/v1/account").await.status, 401);
+    assert_eq!(present.get("/api/v1/account").await.status, 200);
 }
 
 #[tokio::test]
