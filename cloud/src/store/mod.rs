@@ -97,7 +97,7 @@ impl Store {
     async fn begin_write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
+        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Clone + Send + 'static,
     {
         self.engine.begin_write(work).await
     }

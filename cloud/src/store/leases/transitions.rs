@@ -1,8 +1,9 @@
 //! The steps of a lease inside a transaction.
 //!
 //! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together.
-//! The order in which rows are taken is the same everywhere (job, task, lease, worker; several jobs
-//! ascending), so two transactions cannot wait for each other.
+//! Whoever changes jobs, tasks or leases takes the jobs first, ascending, so two of them cannot wait for each
+//! other. Renewals take no job, only leases and then workers, each ascending; a release that takes leases of
+//! several jobs and a renewal may still meet, and what PostgreSQL undoes then runs again (`begin_write`).
 
 use std::collections::BTreeSet;
 

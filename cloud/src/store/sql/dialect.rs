@@ -6,6 +6,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Database, Encode, Executor, IntoArguments, Postgres, Sqlite, Type, query::Query};
 
 use super::row::{Row, Value};
+use crate::store::error::StoreError;
 
 /// A database that the store runs on.
 pub trait Dialect: Database + HasStatementCache {
@@ -15,6 +16,9 @@ pub trait Dialect: Database + HasStatementCache {
     /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its
     /// leases takes turns. Nothing on SQLite: there is one writer anyway.
     const LOCK_JOB: Option<&'static str>;
+    /// What makes a `SELECT` hold its rows, ascending, until the end of the transaction: an `UPDATE` of many
+    /// rows takes them in whatever order it finds them. Nothing on SQLite, as above.
+    const LOCK_ROWS: Option<&'static str>;
 
     /// A row of an answer.
     fn row(row: Self::Row) -> Row;
@@ -29,6 +33,7 @@ pub trait Dialect: Database + HasStatementCache {
 impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
     const LOCK_JOB: Option<&'static str> = None;
+    const LOCK_ROWS: Option<&'static str> = None;
 
     fn row(row: Self::Row) -> Row {
         Row::Lite(row)
@@ -49,6 +54,7 @@ impl Dialect for Sqlite {
 impl Dialect for Postgres {
     const BEGIN_WRITE: &'static str = "BEGIN";
     const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
+    const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
 
     fn row(row: Self::Row) -> Row {
         Row::Post(row)
@@ -62,6 +68,14 @@ impl Dialect for Postgres {
     fn is_surely_undone(error: &dyn DatabaseError) -> bool {
         !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
     }
+}
+
+/// Whether a write was undone only because two waited for each other (40P01), or because of what another one
+/// did meanwhile (40001): the same again may go well.
+pub fn has_lost_its_turn(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    let database = source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    database.and_then(DatabaseError::code).is_some_and(|code| matches!(&*code, "40P01" | "40001"))
 }
 
 /// Text of a statement: written down, or put together from written-down pieces.

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Pool, Postgres, Row as _, Sqlite};
 
+use super::dialect::has_lost_its_turn;
 use super::session::{Session, not_done};
 use super::writer::{Writer, alone};
 use crate::config::DatabaseConfig;
@@ -23,6 +24,8 @@ static POST_SCHEMA: Migrator = sqlx::migrate!("../migrations/postgres");
 const WAIT: Duration = Duration::from_secs(10);
 /// A statement that runs longer is ended by PostgreSQL: no query of ours should take a tenth of it.
 const STATEMENT_MS: &str = "30000";
+/// Runs of one write where it loses its turn each time. It loses to one that then ends, so two or three do.
+const TRIES: u32 = 5;
 
 /// Why a database cannot be used by this program.
 #[derive(Debug, thiserror::Error)]
@@ -89,16 +92,25 @@ impl Engine {
         .map_err(not_done)
     }
 
-    /// The one way to write: `work` runs in a transaction that is kept if it succeeds.
+    /// The one way to write: `work` runs in a transaction that is kept if it succeeds. One that PostgreSQL
+    /// undid so that another can go on runs again.
     pub async fn begin_write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Send + 'static,
+        F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Clone + Send + 'static,
     {
-        match self {
-            Self::Lite { writer, .. } => writer.write(work).await,
-            Self::Post { .. } => alone(self.reader().await?, work).await,
+        if let Self::Lite { writer, .. } = self {
+            return writer.write(work).await;
         }
+        for _ in 1..TRIES {
+            match alone(self.reader().await?, work.clone()).await {
+                Err(error) if has_lost_its_turn(&error) => {
+                    tracing::info!("a write lost its turn to another one; tried again");
+                }
+                done => return done,
+            }
+        }
+        alone(self.reader().await?, work).await
     }
 
     /// Waits for writes under way and closes all connections.

@@ -86,6 +86,18 @@ impl Session {
         Ok(())
     }
 
+    /// Holds rows until the transaction ends, in the order of their ids: `select` names them and their table.
+    pub async fn lock_rows(&mut self, select: String, values: Vec<Value>) -> Result<()> {
+        let lock = match self {
+            Self::Lite(_) => Sqlite::LOCK_ROWS,
+            Self::Post(_) => Postgres::LOCK_ROWS,
+        };
+        if let Some(lock) = lock {
+            self.run(select + lock, values).await?;
+        }
+        Ok(())
+    }
+
     pub(super) const fn begin_text(&self) -> &'static str {
         match self {
             Self::Lite(_) => Sqlite::BEGIN_WRITE,

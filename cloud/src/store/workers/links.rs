@@ -131,9 +131,15 @@ impl Store {
         self.begin_write(move |session| {
             Box::pin(async move {
                 for some in renew.chunks(ROWS_A_STATEMENT) {
+                    let wanted = table(1, some.len());
+                    let select = format!("SELECT id FROM leases WHERE id IN {wanted} AND ended_at IS NULL");
+                    session.lock_rows(select, some.iter().map(LeaseId::value).collect()).await?;
                     session.run(renew_text(some.len()), renew_values(some, expires_at)).await?;
                 }
                 for some in heartbeats.chunks(ROWS_A_STATEMENT) {
+                    let wanted = table(1, some.len());
+                    let select = format!("SELECT id FROM workers WHERE id IN {wanted}");
+                    session.lock_rows(select, some.iter().map(|beat| beat.worker.value()).collect()).await?;
                     let values =
                         some.iter().flat_map(|b| args![b.worker, b.link_id, b.at, b.sample]).collect();
                     session.run(beats_text(some.len()), values).await?;

@@ -3,4 +3,5 @@
 mod cut;
 mod plans;
 mod schema;
+mod turns;
 mod unanswered;
