@@ -141,6 +141,43 @@ impl Store {
         self.all("SELECT * FROM frames WHERE job_id = $1 ORDER BY frame", args![job]).await
     }
 
+    /// The job's stored frames from `first` to `last`, both included, ascending.
+    pub async fn frames_between(&self, job: JobId, first: i32, last: i32) -> Result<Vec<FrameRow>> {
+        let sql = "SELECT * FROM frames WHERE job_id = $1 AND frame BETWEEN $2 AND $3 ORDER BY frame";
+        self.all(sql, args![job, first, last]).await
+    }
+
+    /// The stored frames of the job's tasks that were given up, ascending.
+    pub async fn frames_of_failed_tasks(&self, job: JobId) -> Result<Vec<FrameRow>> {
+        self.all(
+            "SELECT frames.* FROM tasks JOIN frames ON frames.task_id = tasks.id
+             WHERE tasks.job_id = $1 AND tasks.state = 'failed' ORDER BY frames.frame",
+            args![job],
+        )
+        .await
+    }
+
+    /// The numbers of the job's stored frames next to this one, below and above.
+    pub async fn frames_beside(&self, job: JobId, frame: i32) -> Result<(Option<i32>, Option<i32>)> {
+        let below = "SELECT frame AS number FROM frames WHERE job_id = $1 AND frame < $2
+                     ORDER BY frame DESC LIMIT 1";
+        let above = "SELECT frame AS number FROM frames WHERE job_id = $1 AND frame > $2
+                     ORDER BY frame LIMIT 1";
+        let mut session = self.reader().await?;
+        let below: Option<Number> = session.optional(below, args![job, frame]).await?;
+        let above: Option<Number> = session.optional(above, args![job, frame]).await?;
+        let number = |found: Option<Number>| found.and_then(|found| i32::try_from(found.number).ok());
+        Ok((number(below), number(above)))
+    }
+
+    /// The number of the frame that was stored last.
+    pub async fn newest_frame(&self, job: JobId) -> Result<Option<i32>> {
+        let sql = "SELECT frame AS number FROM frames WHERE job_id = $1
+                   ORDER BY stored_at DESC, frame DESC LIMIT 1";
+        let found: Option<Number> = self.optional(sql, args![job]).await?;
+        Ok(found.and_then(|found| i32::try_from(found.number).ok()))
+    }
+
     /// Mean render time of the job's stored frames; nothing while there is none.
     pub async fn frame_mean_ms(&self, job: JobId) -> Result<Option<u64>> {
         // Whole milliseconds; the cast is for PostgreSQL, whose mean is NUMERIC.

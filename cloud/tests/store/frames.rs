@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 use pictor_actors::protocol::FailureClass;
-use pictor_cloud::store::{AttemptEnd, Failure, NewFrame, Store, StoreError, TaskGoes, UploadVerdict};
+use pictor_cloud::store::{
+    AttemptEnd, Failure, FrameRow, NewFrame, Store, StoreError, TaskGoes, UploadVerdict,
+};
 use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::task::TaskState;
@@ -33,6 +35,36 @@ pub async fn the_last_frame_completes_task_lease_and_job(store: Store) {
     assert!(store.account_owns_blob(scene.account.id, hash(2)).await.unwrap());
     assert_eq!(store.frame(job.id, 3).await.unwrap(), None);
 }
+pub async fn a_few_frames_are_read_of_many(store: Store) {
+    let scene = scene(&store, 9, 3).await;
+    for (of, frames) in [("1-3", &[1, 3][..]), ("4-6", &[4, 6]), ("7-9", &[8])] {
+        let task = scene.tasks.iter().find(|task| task.frames == of).unwrap();
+        let lease = granted(&store, task, scene.worker.id).await;
+        for number in frames {
+            store.store_frame(&frame(&lease, *number), at(i64::from(20 - number))).await.unwrap();
+        }
+        if of == "4-6" {
+            let class = FailureClass::Crash;
+            let end = AttemptEnd {
+                outcome: Outcome::Failed,
+                failure: None,
+                task_goes: TaskGoes::Failed { class, message: "given up".to_owned() },
+                worker_fault: None,
+            };
+            store.end_attempt(lease.id, lease.fence, &end, at(30)).await.unwrap();
+        }
+    }
+    let job = scene.job.id;
+    let numbers = |rows: Vec<FrameRow>| rows.iter().map(|row| row.frame).collect::<Vec<_>>();
+    assert_eq!(numbers(store.frames_between(job, 3, 6).await.unwrap()), [3, 4, 6]);
+    assert_eq!(numbers(store.frames_between(job, 9, 20).await.unwrap()), [0; 0]);
+    assert_eq!(numbers(store.frames_of_failed_tasks(job).await.unwrap()), [4, 6]);
+    assert_eq!(store.frames_beside(job, 4).await.unwrap(), (Some(3), Some(6)));
+    assert_eq!(store.frames_beside(job, 1).await.unwrap(), (None, Some(3)));
+    assert_eq!(store.frames_beside(job, 8).await.unwrap(), (Some(6), None));
+    assert_eq!(store.newest_frame(job).await.unwrap(), Some(1), "stored last");
+}
+
 
 pub async fn the_first_delivery_wins(store: Store) {
     let scene = scene(&store, 2, 2).await;

@@ -171,12 +171,10 @@ pub async fn frame(
 ) -> Answer<HttpResponse> {
     let (id, number) = path.into_inner();
     let row = state.store.job_of(caller.id(), id).await?;
-    let stored = state.store.frames_of(row.id).await?;
-    let at = stored.iter().position(|frame| frame.frame == number);
-    let at = at.ok_or_else(|| Error::not_found("stored frame"))?;
-    let before = at.checked_sub(1).and_then(|at| stored.get(at)).map(|frame| frame.frame);
-    let after = stored.get(at + 1).map(|frame| frame.frame);
-    let shown = present::jobs::stored_frame(&row, &stored[at]);
+    let stored = state.store.frame(row.id, number).await?;
+    let stored = stored.ok_or_else(|| Error::not_found("stored frame"))?;
+    let (before, after) = state.store.frames_beside(row.id, number).await?;
+    let shown = present::jobs::stored_frame(&row, &stored);
     let view = FramePage::new(&row.id.to_string(), &row.name, &shown, before, after);
     let mut chrome = chrome(&request, &caller, Place::Jobs, &format!("Frame {number}"));
     chrome.crumbs = vec![crumb("Jobs", "/jobs"), crumb(&row.name, format!("/jobs/{}", row.id))];

@@ -80,7 +80,7 @@ pub(super) async fn row(state: &AppState, job: &StoredJob) -> Answer<JobRow> {
     let in_hand = live.map_or(0, |live| u64::try_from(live.in_hand.len()).unwrap_or(0));
     let newest = match job.frames_done {
         0 => None,
-        _ => state.store.frames_of(job.id).await?.iter().max_by_key(|f| f.stored_at).map(|f| f.frame),
+        _ => state.store.newest_frame(job.id).await?,
     };
     Ok(JobRow::new(&present::jobs::load_one(state, job).await?, in_hand, newest))
 }

@@ -14,7 +14,7 @@ use crate::http::present;
 use crate::http::present::jobs::FrameFacts;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::store::{JobRow, PAGE_ROWS_MAX, PageRequest};
+use crate::store::{FrameRow, JobRow, PAGE_ROWS_MAX, PageRequest};
 
 /// Every frame of the job, ascending, stored or not.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/frames", operation_id = "list_frames", tag = "frames",
@@ -38,8 +38,13 @@ pub async fn frames_page(state: &AppState, job: &JobRow, page: &PageRequest) -> 
     let all: FrameSet = job.frames.parse().map_err(Error::internal)?;
     let skip = skip_of(page)?;
     let numbers = all.slice(skip, page.limit);
-    let facts = facts_of(state, job).await?;
-    let items = numbers.map(|numbers| present::jobs::frames(job, &numbers, &facts)).unwrap_or_default();
+    let items = match numbers {
+        Some(numbers) => {
+            let stored = state.store.frames_between(job.id, numbers.first(), numbers.last()).await?;
+            present::jobs::frames(job, &numbers, &facts_of(state, job, stored).await?)
+        }
+        None => Vec::new(),
+    };
     let end = skip.saturating_add(page.limit);
     Ok(Page { items, next_cursor: (end < all.len()).then(|| end.to_string()) })
 }
@@ -49,7 +54,8 @@ pub async fn frames_page(state: &AppState, job: &JobRow, page: &PageRequest) -> 
 /// # Errors
 /// `invalid_input` for a cursor of another list.
 pub async fn failed_frames_page(state: &AppState, job: &JobRow, page: &PageRequest) -> Answer<Page<Frame>> {
-    let facts = facts_of(state, job).await?;
+    let stored = state.store.frames_of_failed_tasks(job.id).await?;
+    let facts = facts_of(state, job, stored).await?;
     let failed = facts.given_up.iter().filter(|number| !facts.stored.contains_key(number)).copied();
     let failed: Vec<i32> = failed.collect();
     let skip = skip_of(page)?;
@@ -69,8 +75,8 @@ fn skip_of(page: &PageRequest) -> Answer<u32> {
         .map_err(|_| Error::field("cursor", "not a cursor of this list: begin without one"))
 }
 
-async fn facts_of(state: &AppState, job: &JobRow) -> Answer<FrameFacts> {
-    let stored = state.store.frames_of(job.id).await?;
+/// `stored`: of the frames to show, those that are.
+async fn facts_of(state: &AppState, job: &JobRow, stored: Vec<FrameRow>) -> Answer<FrameFacts> {
     let live = present::jobs::live_of(state, job).await;
     let mut facts = FrameFacts {
         stored: stored.into_iter().map(|row| (row.frame, row)).collect::<BTreeMap<_, _>>(),
