@@ -112,6 +112,16 @@ impl Store {
         .await
     }
 
+    /// Removes set-up secrets that were used or too old before then, at most `limit`; returns how many.
+    pub async fn drop_old_setup_tokens(&self, before: UnixMillis, limit: u32) -> Result<u64> {
+        self.write_one(
+            "DELETE FROM setup_tokens WHERE secret_hash IN
+                 (SELECT secret_hash FROM setup_tokens WHERE COALESCE(used_at, expires_at) < $1 LIMIT $2)",
+            args![before, limit],
+        )
+        .await
+    }
+
     /// Keeps a new session.
     pub async fn create_session(&self, session: &SessionRow) -> Result<()> {
         self.write_one(

@@ -191,13 +191,6 @@ impl Store {
     pub async fn frame(&self, job: JobId, frame: i32) -> Result<Option<FrameRow>> {
         stored_frame(&mut self.reader().await?, job, frame).await
     }
-
-    /// Numbers of the task's stored frames, ascending.
-    pub async fn frame_numbers_done(&self, task: TaskId) -> Result<Vec<i32>> {
-        let sql = "SELECT frame AS number FROM frames WHERE task_id = $1 ORDER BY frame";
-        let found: Vec<Number> = self.all(sql, args![task]).await?;
-        Ok(found.iter().filter_map(|row| i32::try_from(row.number).ok()).collect())
-    }
 }
 
 async fn stored_frame(session: &mut Session, job: JobId, frame: i32) -> Result<Option<FrameRow>> {

@@ -78,6 +78,19 @@ impl Store {
         }))
     }
 
+    /// Removes lines of jobs that ended before then, at most `limit`; returns how many.
+    pub async fn drop_old_logs(&self, ended_before: UnixMillis, limit: u32) -> Result<u64> {
+        // In this order of tables, whatever a planner thinks of it: few jobs have ended so long ago and still
+        // have lines.
+        self.write_one(
+            "DELETE FROM log_lines WHERE (lease_id, seq) IN
+                 (SELECT log_lines.lease_id, log_lines.seq FROM jobs CROSS JOIN log_lines
+                  WHERE log_lines.job_id = jobs.id AND jobs.ended_at < $1 LIMIT $2)",
+            args![ended_before, limit],
+        )
+        .await
+    }
+
     /// The job's last lines, oldest first.
     pub async fn log_tail(&self, job: JobId, lines: u32) -> Result<Vec<LogRow>> {
         let sql =

@@ -1,11 +1,11 @@
 //! Tasks: the units handed to workers.
 
-use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId, WorkerId};
+use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId};
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::task::TaskState;
 
-use super::sql::{FromRow, Row, args, row};
+use super::sql::{args, row};
 use super::{PageOf, PageRequest, Result, Store};
 
 row! {
@@ -77,37 +77,5 @@ impl Store {
     /// The job's tasks that have not ended, in order.
     pub async fn open_tasks_of(&self, job: JobId) -> Result<Vec<TaskRow>> {
         self.all("SELECT * FROM tasks WHERE job_id = $1 AND ended_at IS NULL ORDER BY id", args![job]).await
-    }
-
-    /// Tasks of which the worker has or had a lease, newest lease first.
-    pub async fn worker_tasks(&self, worker: WorkerId, page: &PageRequest) -> Result<PageOf<TaskRow>> {
-        let rows = page.rows();
-        let mut values = args![worker, rows + 1];
-        let mut sql = String::from(
-            "SELECT tasks.*, leases.id AS held_id FROM leases JOIN tasks ON tasks.id = leases.task_id
-             WHERE leases.worker_id = $1
-               AND NOT EXISTS (SELECT later.id FROM leases later WHERE later.task_id = leases.task_id
-                               AND later.worker_id = leases.worker_id AND later.id > leases.id)",
-        );
-        if let Some([lease]) = page.keys::<1>("worker_tasks")? {
-            sql.push_str(" AND leases.id < $3");
-            values.extend(args![lease]);
-        }
-        sql.push_str(" ORDER BY leases.id DESC LIMIT $2");
-        let found: Vec<HeldTask> = self.all(sql, values).await?;
-        let page = PageOf::cut(found, rows, "worker_tasks", |row| [row.held.to_string()]);
-        Ok(PageOf { rows: page.rows.into_iter().map(|row| row.task).collect(), next: page.next })
-    }
-}
-
-/// A task with the lease by which a worker holds or held it.
-struct HeldTask {
-    task: TaskRow,
-    held: LeaseId,
-}
-
-impl FromRow for HeldTask {
-    fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { task: TaskRow::from_row(row)?, held: row.get("held_id")? })
     }
 }

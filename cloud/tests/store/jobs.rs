@@ -36,7 +36,7 @@ pub async fn jobs_are_listed_searched_and_paged(store: Store) {
         made.push(store.create_job(&new_job(one, name, 3), T0).await.unwrap());
     }
     store.create_job(&new_job(other, "Alpha", 3), T0).await.unwrap();
-    store.set_job_state(made[1].id, &[JobState::Ready], JobState::Paused, None, T0).await.unwrap();
+    store.pause_job(made[1].id, T0).await.unwrap();
     let names = |states: &'static [JobState], search: Option<&'static str>| {
         let store = store.clone();
         async move {
@@ -96,24 +96,6 @@ pub async fn a_stale_version_is_refused(store: Store) {
     let stale = store.update_job(one, job.id, &patch, Some(job.version), at(1)).await;
     assert!(matches!(stale, Err(StoreError::Conflict(ConflictKind::Version))));
     store.update_job(one, job.id, &patch, None, at(1)).await.unwrap();
-}
-
-pub async fn a_job_moves_only_from_the_states_named(store: Store) {
-    let one = account(&store, "one@example.org").await.id;
-    let new = pictor_cloud::store::NewJobRow { state: JobState::Uploading, ..new_job(one, "film", 10) };
-    let job = store.create_job(&new, T0).await.unwrap();
-    assert!(is_state_conflict(
-        &store.set_job_state(job.id, &[JobState::Ready], JobState::Running, None, at(1)).await
-    ));
-    let row =
-        store.set_job_state(job.id, &[JobState::Uploading], JobState::Failed, Some("broken"), at(1)).await;
-    let row = row.unwrap();
-    assert_eq!(
-        (row.state, row.reason.as_deref(), row.ended_at),
-        (JobState::Failed, Some("broken"), Some(at(1)))
-    );
-    let missing = store.set_job_state(JobId::generate(), &[], JobState::Ready, None, at(1)).await;
-    assert!(matches!(missing, Err(StoreError::NotFound)));
 }
 
 pub async fn cancel_ends_tasks_leases_and_fences(store: Store) {

@@ -3,9 +3,7 @@
 use futures_util::future::join_all;
 use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::FailureClass;
-use pictor_cloud::store::{
-    AttemptEnd, Failure, Grant, GrantOutcome, NewJobRow, PageRequest, Store, StoreError, TaskGoes,
-};
+use pictor_cloud::store::{AttemptEnd, Failure, Grant, GrantOutcome, NewJobRow, Store, StoreError, TaskGoes};
 use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 use pictor_cloud_domain::task::TaskState;
@@ -26,8 +24,7 @@ pub async fn a_grant_raises_the_fence_and_a_stale_one_is_refused(store: Store) {
     let task = store.task(scene.tasks[0].id).await.unwrap();
     assert_eq!((task.fence, task.lease_id, task.attempts), (1, Some(lease.id), 1));
     assert_eq!(task.state, TaskState::Pending, "assigned and not begun");
-    let held = store.worker_tasks(scene.worker.id, &PageRequest::default()).await.unwrap();
-    assert_eq!(held.rows, vec![task]);
+    assert_eq!(store.live_leases_of_worker(scene.worker.id).await.unwrap(), vec![lease.clone()]);
 }
 
 pub async fn of_many_grants_of_a_task_one_wins(store: Store) {

@@ -13,6 +13,7 @@ mod frames;
 mod jobs;
 mod leases;
 mod logs;
+mod old;
 mod texts;
 mod uploads;
 mod workers;
@@ -52,8 +53,8 @@ on_both_engines! {
         the_set_up_address_ends_with_the_first_account
         of_many_first_accounts_one_is_made
         sessions_and_tokens_end_when_they_should
-        accounts_come_in_pages
         a_new_password_ends_the_other_sessions_with_it
+        accounts_come_in_pages
         an_idempotency_key_has_one_effect;
     workers:
         a_name_is_unique_until_its_worker_is_removed
@@ -65,6 +66,9 @@ on_both_engines! {
         many_heartbeats_are_kept_and_renew_leases
         a_removed_worker_gives_its_leases_back
         minutes_replace_and_are_dropped_by_age;
+    old:
+        what_is_old_goes_a_few_rows_at_a_time
+        a_pass_drops_all_that_is_old;
     texts:
         a_zero_byte_in_a_text_breaks_no_write;
     uploads:
@@ -76,7 +80,6 @@ on_both_engines! {
         jobs_are_listed_searched_and_paged
         tasks_are_cut_once
         a_stale_version_is_refused
-        a_job_moves_only_from_the_states_named
         cancel_ends_tasks_leases_and_fences
         pause_takes_offers_back_and_leaves_what_runs
         retry_forgets_failures_and_reopens_the_job
@@ -94,10 +97,10 @@ on_both_engines! {
         grants_and_cancels_race_without_a_live_lease_left;
     frames:
         the_last_frame_completes_task_lease_and_job
+        a_few_frames_are_read_of_many
         the_first_delivery_wins
         a_superseded_lease_delivers_nothing
         frames_rendered_before_a_failure_count
-        a_few_frames_are_read_of_many
         eight_writers_lose_nothing;
     logs:
         a_log_keeps_its_last_lines_and_pages

@@ -1,5 +1,5 @@
-//! What is put right again and again, without being told: expired leases, stale uploads, old sessions and
-//! keys, blobs that nothing refers to.
+//! What is put right again and again, without being told: expired leases, stale uploads, rows that are merely
+//! old, blobs that nothing refers to.
 //!
 //! Each sweep takes no input and may run twice; a pass is bounded and what is left waits for the next one.
 
@@ -8,6 +8,7 @@ mod stale;
 mod unused;
 
 pub use leases::ExpiredLeases;
+pub use stale::Stale;
 pub use unused::Unused;
 
 use std::path::PathBuf;
@@ -31,11 +32,11 @@ pub fn start(ports: &Ports, doors: &WorkDoors, blobs: Arc<dyn Blobs>, thumbnails
     let act = move |_| sweep.clone().pass();
     actix_rt::spawn(periodic.run("sweep of leases", ports.shutdown.clone(), jitter, act));
     let (store, clock) = (ports.store.clone(), Arc::clone(&ports.clock));
-    let sweep = Unused::new(store, Arc::clone(&blobs), clock, thumbnails_dir);
+    let sweep = Unused::new(store.clone(), Arc::clone(&blobs), Arc::clone(&clock), thumbnails_dir);
     let (periodic, _) = Periodic::new(STALE_EVERY);
     let act = move |_| sweep.clone().pass();
     actix_rt::spawn(periodic.run("sweep of what is unused", ports.shutdown.clone(), jitter, act));
-    let sweep = stale::Stale::new(ports.clone(), blobs);
+    let sweep = Stale::new(store, blobs, clock);
     let (periodic, _) = Periodic::new(STALE_EVERY);
     let act = move |_| sweep.clone().pass();
     actix_rt::spawn(periodic.run("sweep of what is old", ports.shutdown.clone(), jitter, act));

@@ -122,28 +122,6 @@ impl Store {
         })
         .await
     }
-
-    /// Moves a job. `Conflict(State)` if it is in none of `from`. An ended state notes the end.
-    pub async fn set_job_state(
-        &self,
-        id: JobId,
-        from: &[JobState],
-        to: JobState,
-        reason: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<JobRow> {
-        let (from, reason) = (from.to_vec(), reason.map(str::to_owned));
-        self.begin_write(move |session| {
-            Box::pin(async move {
-                let row = locked_job(session, id).await?;
-                if !from.contains(&row.state) {
-                    return Err(StoreError::Conflict(ConflictKind::State));
-                }
-                move_job(session, id, to, reason.as_deref(), now).await
-            })
-        })
-        .await
-    }
 }
 
 /// Takes turns on the job and reads it as it then is.

@@ -30,20 +30,12 @@ pub enum EnrolError {
 row! {
     /// A one-time token of a worker.
     pub struct EnrolmentRow {
-        /// Hash of the token.
-        pub token_hash: String,
-        /// The worker.
-        pub worker_id: WorkerId,
-        /// Made.
-        pub created_at: UnixMillis,
         /// Good until.
         pub expires_at: UnixMillis,
         /// Used.
         pub used_at: Option<UnixMillis>,
         /// Public key it was traded for.
         pub used_by_key: Option<String>,
-        /// A newer one took its place.
-        pub replaced_at: Option<UnixMillis>,
     }
 }
 
@@ -95,10 +87,16 @@ impl Store {
         .await?
     }
 
-    /// The worker's newest configuration file, if one was made.
-    pub async fn newest_enrolment(&self, worker: WorkerId) -> Result<Option<EnrolmentRow>> {
-        let sql = "SELECT * FROM enrolments WHERE worker_id = $1 ORDER BY created_at DESC LIMIT 1";
-        self.optional(sql, args![worker]).await
+    /// Removes configuration files that were used, replaced or too old before then, at most `limit`; returns
+    /// how many.
+    pub async fn drop_old_enrolments(&self, before: UnixMillis, limit: u32) -> Result<u64> {
+        self.write_one(
+            "DELETE FROM enrolments WHERE token_hash IN
+                 (SELECT token_hash FROM enrolments
+                  WHERE COALESCE(used_at, replaced_at, expires_at) < $1 LIMIT $2)",
+            args![before, limit],
+        )
+        .await
     }
 }
 

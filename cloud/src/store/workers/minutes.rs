@@ -40,21 +40,6 @@ impl Store {
         .await
     }
 
-    /// Roll-ups of a worker with `from <= minute_at < to`, oldest first, at most 1,500 (a day and some).
-    pub async fn worker_minutes(
-        &self,
-        worker: WorkerId,
-        from: UnixMillis,
-        to: UnixMillis,
-    ) -> Result<Vec<WorkerMinuteRow>> {
-        self.all(
-            "SELECT * FROM worker_minutes WHERE worker_id = $1 AND minute_at >= $2 AND minute_at < $3
-             ORDER BY minute_at LIMIT 1500",
-            args![worker, from, to],
-        )
-        .await
-    }
-
     /// Removes roll-ups older than this, at most `limit`; returns how many.
     pub async fn drop_worker_minutes(&self, before: UnixMillis, limit: u32) -> Result<u64> {
         self.write_one(

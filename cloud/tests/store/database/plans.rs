@@ -72,11 +72,13 @@ async fn hot_statements(store: &Store) -> Vec<String> {
     store.attempts_of(scene.tasks[0].id).await.unwrap();
     store.open_tasks_of(job).await.unwrap();
     store.tasks_of(job, &page).await.unwrap();
-    store.worker_tasks(scene.worker.id, &page).await.unwrap();
     store.lease_for_upload(lease.id, lease.fence, 1).await.unwrap();
     store.frames_of(job).await.unwrap();
     store.frame(job, 1).await.unwrap();
-    store.frame_numbers_done(scene.tasks[0].id).await.unwrap();
+    store.frames_between(job, 1, 2).await.unwrap();
+    store.frames_of_failed_tasks(job).await.unwrap();
+    store.frames_beside(job, 1).await.unwrap();
+    store.newest_frame(job).await.unwrap();
     store.frame_mean_ms(job).await.unwrap();
     store.log_of(job, &page).await.unwrap();
     store.job_failures(job).await.unwrap();
