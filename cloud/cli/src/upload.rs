@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pictor_cloud_api::uploads::{NewUpload, Upload};
@@ -12,6 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use crate::client::Client;
 use crate::error::{Failure, Kind};
 use crate::progress::Bar;
+
+/// Between two questions whether the file is read.
+const COMPLETE_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Questions at most; each may wait 40 s in the cloud: hours, for the largest zip on a slow disk.
+const COMPLETE_LOOKS_MAX: u32 = 500;
 
 /// Uploads a file and gives the completed upload.
 pub async fn upload(client: &Client, file: &Path, is_quiet: bool) -> Result<Upload, Failure> {
@@ -27,7 +33,20 @@ pub async fn upload(client: &Client, file: &Path, is_quiet: bool) -> Result<Uplo
         return Ok(state);
     }
     send_parts(client, file, &state, is_quiet).await?;
-    client.post(&format!("uploads/{}/complete", state.id), &serde_json::json!({})).await
+    complete(client, &state.id).await
+}
+
+/// Joining and reading a large file takes longer than one request may: asked again until it is done.
+async fn complete(client: &Client, upload: &str) -> Result<Upload, Failure> {
+    for _ in 0..COMPLETE_LOOKS_MAX {
+        let state: Upload =
+            client.post(&format!("uploads/{upload}/complete"), &serde_json::json!({})).await?;
+        if state.blake3.is_some() {
+            return Ok(state);
+        }
+        tokio::time::sleep(COMPLETE_AGAIN_AFTER).await;
+    }
+    Err(Failure::failed("the cloud is still reading the file: submit it again later, nothing is sent twice"))
 }
 
 fn hash(file: &Path, size: u64, is_quiet: bool) -> std::io::Result<String> {

@@ -29,7 +29,7 @@ pub fn part_count(size: u64, part_size: u64) -> u32 {
 }
 
 impl Ingest {
-    /// Begins an upload, or finds the account's complete one of the same bytes.
+    /// Begins an upload, or finds the account's one of the same bytes: complete, or where it broke off.
     pub async fn begin_upload(
         &self,
         account: AccountId,
@@ -49,6 +49,11 @@ impl Ingest {
             return Ok(UploadNow { parts_stored: (0..part_count(row.size, row.part_size)).collect(), row });
         }
         let now = self.now();
+        if let Some(hash) = declared_hash
+            && let Some(row) = self.inner.store.unfinished_upload(account, hash, size, now).await?
+        {
+            return self.upload(account, row.id).await;
+        }
         let new = NewUploadRow {
             id: UploadId::generate(),
             account_id: account,

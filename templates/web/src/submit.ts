@@ -70,11 +70,7 @@ class FileDrop extends HTMLElement {
 
   private async send(file: File): Promise<void> {
     this.say("Preparing…");
-    let upload = await this.call<Upload>(
-      "POST",
-      "/api/v1/uploads",
-      JSON.stringify({ file_name: file.name, size: file.size }),
-    );
+    let upload = await this.started(file);
     const stored = new Set(upload.parts_stored);
     let sent = [...stored].length * upload.part_size;
     const began = performance.now();
@@ -99,6 +95,20 @@ class FileDrop extends HTMLElement {
     location.assign(`/jobs/new?file=${upload.blake3 ?? ""}`);
   }
 
+  /** The upload of this file that an earlier visit left unfinished, else a new one. */
+  private async started(file: File): Promise<Upload> {
+    const key = `upload:${file.name}:${file.size}:${file.lastModified}`;
+    const known = localStorage.getItem(key);
+    if (known) {
+      const found = await this.once<Upload>("GET", `/api/v1/uploads/${known}`).catch(() => null);
+      if (found) return found;
+    }
+    const body = JSON.stringify({ file_name: file.name, size: file.size });
+    const upload = await this.call<Upload>("POST", "/api/v1/uploads", body);
+    localStorage.setItem(key, upload.id);
+    return upload;
+  }
+
   /** One request, tried again over a bad line; what the cloud refuses is not tried again. */
   private async call<T>(method: string, path: string, body: BodyInit): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
@@ -112,7 +122,7 @@ class FileDrop extends HTMLElement {
     }
   }
 
-  private async once<T>(method: string, path: string, body: BodyInit): Promise<T> {
+  private async once<T>(method: string, path: string, body: BodyInit | null = null): Promise<T> {
     const type = typeof body === "string" ? "application/json" : "application/octet-stream";
     const headers = {
       "Content-Type": type,

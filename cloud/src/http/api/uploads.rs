@@ -19,7 +19,8 @@ use crate::store::UploadState;
 /// Ask again after this while an upload is read.
 const COMPLETING_RETRY: Millis = Millis::from_secs(2);
 
-/// Begins an upload, or answers with the complete one of the same bytes.
+/// Begins an upload, or answers with the one of the same declared hash: complete, or with the parts that it
+/// has.
 #[utoipa::path(post, path = "/api/v1/uploads", operation_id = "begin_upload", tag = "uploads",
     request_body = NewUpload,
     responses(

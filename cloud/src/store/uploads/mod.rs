@@ -231,6 +231,23 @@ impl Store {
         .await
     }
 
+    /// The newest upload of the account that is not complete, of the same bytes: sending goes on there.
+    pub async fn unfinished_upload(
+        &self,
+        account: AccountId,
+        declared_hash: BlobHash,
+        size: u64,
+        now: UnixMillis,
+    ) -> Result<Option<UploadRow>> {
+        self.optional(
+            "SELECT * FROM uploads WHERE account_id = $1 AND declared_hash = $2 AND size = $3
+                 AND state <> 'complete' AND expires_at > $4
+             ORDER BY id DESC LIMIT 1",
+            args![account, declared_hash, size, now],
+        )
+        .await
+    }
+
     /// The account's newest complete upload of that blob: what is inside.
     pub async fn upload_content(&self, account: AccountId, hash: BlobHash) -> Result<Option<UploadRow>> {
         self.optional(

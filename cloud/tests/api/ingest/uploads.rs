@@ -36,6 +36,24 @@ async fn parts_come_in_any_order_and_are_resumed() {
 }
 
 #[tokio::test]
+async fn a_program_that_kept_nothing_goes_on_where_it_broke_off() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let part_size = usize::try_from(UPLOAD_PART_BYTES).unwrap();
+    let bytes = vec![7; part_size + 1_000];
+    let id = begin(&program, "long.blend", &bytes, Some(hash_of(&bytes))).await;
+    assert_eq!(send_part(&program, &id, 0, &bytes[..part_size]).await.status, 200);
+    let hash = hash_of(&bytes).to_string();
+    let new = json!({ "file_name": "long.blend", "size": bytes.len(), "blake3": hash });
+    let found = program.post("/api/v1/uploads", &new).await.value();
+    assert_eq!((&found["id"], &found["parts_stored"]), (&json!(id), &json!([0])), "{found}");
+    let longer = json!({ "file_name": "long.blend", "size": bytes.len() + 1, "blake3": hash });
+    assert_ne!(program.post("/api/v1/uploads", &longer).await.value()["id"], json!(id), "another file");
+    let stranger = app.token_of(&app.stranger().await, "all").await;
+    assert_ne!(stranger.post("/api/v1/uploads", &new).await.value()["id"], json!(id), "another account");
+}
+
+#[tokio::test]
 async fn a_part_that_is_sent_again_and_breaks_off_leaves_the_good_copy() {
     let app = TestApp::start().await;
     let program = app.token("jobs").await;
