@@ -209,12 +209,24 @@ pub async fn frames(client: &Client, job: &str, is_json: bool) -> Result<(), Fai
     Ok(())
 }
 
+/// The lines after the one that was printed last. Found by what it says and not by its place: the cloud
+/// forgets the first lines of a long log.
+fn after<'a>(lines: &'a [LogLine], last: Option<&LogLine>) -> &'a [LogLine] {
+    let is_last = |line: &LogLine| {
+        last.is_some_and(|last| {
+            (&line.at, &line.task, &line.worker, &line.text)
+                == (&last.at, &last.task, &last.worker, &last.text)
+        })
+    };
+    lines.iter().rposition(is_last).map_or(lines, |at| &lines[at + 1..])
+}
+
 /// Prints the render log; with `follow` until the job ends.
 pub async fn logs(client: &Client, id: &str, follow: bool, is_json: bool) -> Result<(), Failure> {
     if follow && is_json {
         return Err(Failure::new(Kind::Usage, "--follow prints lines as they come; leave --json away"));
     }
-    let mut printed = 0;
+    let mut last: Option<LogLine> = None;
     let mut looks = Looks::new();
     loop {
         let job: Job = client.get(&format!("jobs/{id}")).await?;
@@ -222,13 +234,14 @@ pub async fn logs(client: &Client, id: &str, follow: bool, is_json: bool) -> Res
         if is_json {
             return show::json(&lines);
         }
-        for line in lines.iter().skip(printed) {
+        let new = after(&lines, last.as_ref());
+        for line in new {
             println!("{}  {}", line.at, line.text);
         }
-        if lines.len() > printed {
+        if let Some(newest) = new.last() {
             looks.moved();
+            last = Some(newest.clone());
         }
-        printed = printed.max(lines.len());
         if !follow || has_ended(&job) {
             return Ok(());
         }
