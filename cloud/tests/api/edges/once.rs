@@ -18,6 +18,20 @@ async fn the_same_request_is_done_once_and_answered_the_same() {
 }
 
 #[tokio::test]
+async fn a_command_whose_answer_was_lost_is_answered_the_same() {
+    let app = TestApp::start().await;
+    let job = app.job("1-4").await;
+    let program = app.token("all").await.with("idempotency-key", "k-1");
+    let path = format!("/api/v1/jobs/{}/cancel", job.id);
+    let first = program.post(&path, &json!({})).await;
+    let again = program.post(&path, &json!({})).await;
+    assert_eq!((first.status, again.status), (200, 200), "{again}");
+    assert_eq!(first.body, again.body);
+    let anew = program.with("idempotency-key", "k-2").post(&path, &json!({})).await;
+    assert_eq!(anew.status, 409, "it has ended: {anew}");
+}
+
+#[tokio::test]
 async fn the_key_of_another_request_is_refused() {
     let app = TestApp::start().await;
     let program = app.token("all").await.with("idempotency-key", "k-1");
