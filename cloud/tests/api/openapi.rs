@@ -50,8 +50,7 @@ async fn the_description_and_its_page_are_served_from_here() {
     assert_eq!(app.nobody().get("/api/docs").await.status, 303);
     let page = app.nobody().get("/api/docs/").await;
     assert_eq!(page.status, 200, "{page}");
-    assert!(page.header("content-security-policy").contains("style-src 'self' 'unsafe-inline'"), "{page}");
-    assert!(!page.header("content-security-policy").contains("script-src 'self' 'unsafe-inline'"), "{page}");
+    assert!(!page.header("content-security-policy").contains("unsafe-inline"), "{page}");
     assert!(!page.text().contains("https://"), "nothing from elsewhere: {page}");
     let setup = app.nobody().get("/api/docs/swagger-initializer.js").await;
     assert!(setup.text().contains("/api/v1/openapi.json"), "{setup}");

@@ -2,7 +2,7 @@
 //!
 //! The tables of counters are bounded: beyond `KEYS_MAX` those that have been quiet are dropped.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -67,6 +67,18 @@ pub struct RateLimits {
     address: DefaultKeyedRateLimiter<IpAddr>,
 }
 
+/// What is counted as one client: an IPv6 customer has at least a /64 and could take a new address for each
+/// try.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4.into(),
+            None => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into(),
+        },
+    }
+}
+
 impl RateLimits {
     /// All full.
     #[must_use]
@@ -85,7 +97,7 @@ impl RateLimits {
     /// # Errors
     /// `rate_limited`.
     pub fn door(&self, address: IpAddr) -> Result<(), Error> {
-        count(&self.door, &address, "too many tries from your address")
+        count(&self.door, &network(address), "too many tries from your address")
     }
 
     /// One try to sign in with this e-mail address, from wherever.
@@ -101,7 +113,7 @@ impl RateLimits {
     /// # Errors
     /// `rate_limited`.
     pub fn refused(&self, address: IpAddr) -> Result<(), Error> {
-        count(&self.refused, &address, "too many refused requests from your address")
+        count(&self.refused, &network(address), "too many refused requests from your address")
     }
 
     /// One request of a caller, by its id.
@@ -117,7 +129,7 @@ impl RateLimits {
     /// # Errors
     /// `rate_limited`.
     pub fn address(&self, address: IpAddr) -> Result<(), Error> {
-        count(&self.address, &address, "too many requests from your address")
+        count(&self.address, &network(address), "too many requests from your address")
     }
 }
 
@@ -143,6 +155,17 @@ where
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    #[test]
+    fn one_customer_counts_once_however_many_addresses_it_has() {
+        let of = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:aaaa::1"), of("2001:db8:1:2:bbbb::2"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(
+            (of("203.0.113.7"), of("::ffff:203.0.113.7")),
+            ("203.0.113.7".into(), "203.0.113.7".into())
+        );
+    }
 
     use super::*;
 
