@@ -6,7 +6,7 @@
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use pictor_actors::ids::{AccountId, LeaseId};
+use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_cloud_api::problem::ProblemCode;
 
@@ -30,8 +30,8 @@ pub async fn put_frame(
 ) -> Answer<HttpResponse> {
     let (lease, frame) = path.into_inner();
     let announced = announced(&request, lease, frame, state.config.limits.frame_bytes_max)?;
-    let account = match state.store.lease_for_upload(lease, announced.fence, frame).await? {
-        UploadVerdict::Wanted { account, worker, .. } if worker == caller.worker.id => account,
+    match state.store.lease_for_upload(lease, announced.fence, frame).await? {
+        UploadVerdict::Wanted { worker, .. } if worker == caller.worker.id => {}
         UploadVerdict::Already(row) if row.worker_id == caller.worker.id => {
             body::discard(payload).await;
             return Ok(HttpResponse::Ok().json(receipt_of(&row)));
@@ -40,16 +40,11 @@ pub async fn put_frame(
             body::discard(payload).await;
             return Err(StoreError::StaleFence.into());
         }
-    };
-    store(&state, account, &announced, payload).await
+    }
+    store(&state, &announced, payload).await
 }
 
-async fn store(
-    state: &AppState,
-    account: AccountId,
-    frame: &NewFrame,
-    payload: Payload,
-) -> Answer<HttpResponse> {
+async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<HttpResponse> {
     let blobs = &state.blobs;
     let stored =
         body::receive(payload, |bytes| blobs.put_stream(bytes, Some(frame.hash), frame.size)).await?;
@@ -57,7 +52,6 @@ async fn store(
         let detail = format!("{} bytes came instead of {}: send them again", stored.size, frame.size);
         return Err(Error::new(ProblemCode::HashMismatch, detail));
     }
-    state.store.put_blob(stored.hash, stored.size, Some(account), state.wall()).await?;
     let row = state.store.store_frame(frame, state.wall()).await?;
     let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
     let answer = answer.json(&row.receipt);
