@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Stage, bare_blender, quick};
 
-/// Frame number → hash and worker.
+/// Frame number → when it was stored and whose it is.
 fn stored(stage: &Stage, job: &str) -> BTreeMap<i64, (String, String)> {
     let frames = stage.farm.pictor(&["jobs", "frames", job]).unwrap();
     let text = |frame: &Value, name: &str| frame[name].as_str().unwrap_or_default().to_owned();
@@ -19,7 +19,7 @@ fn stored(stage: &Stage, job: &str) -> BTreeMap<i64, (String, String)> {
 }
 
 #[test]
-fn a_worker_killed_in_mid_frame_leaves_its_finished_frames_and_no_blender() {
+pub fn a_worker_killed_in_mid_frame_leaves_its_finished_frames_and_no_blender() {
     let mut stage = Stage::with(quick());
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("second", 8);
@@ -45,12 +45,17 @@ fn a_worker_killed_in_mid_frame_leaves_its_finished_frames_and_no_blender() {
     for (frame, before) in &kept {
         assert_eq!(&all[frame], before, "frame {frame} was stored once");
     }
+    let rendered = stage.farm.frame_counts(&job).unwrap();
+    assert!(
+        kept.keys().all(|frame| rendered[frame] == 1),
+        "finished frames are not rendered again: {rendered:?}"
+    );
     let bare = bare_blender(&scene, &stage.folder.path().join("bare"));
     assert!(stage.frames(&job).iter().zip(&bare).all(|(ours, bare)| ours.1 == bare.1));
 }
 
 #[test]
-fn the_cloud_killed_in_mid_job_loses_nothing_and_renders_nothing_twice() {
+pub fn the_cloud_killed_in_mid_job_loses_nothing_and_renders_nothing_twice() {
     let mut stage = Stage::with(quick());
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("second", 12);
@@ -68,7 +73,7 @@ fn the_cloud_killed_in_mid_job_loses_nothing_and_renders_nothing_twice() {
 }
 
 #[test]
-fn a_worker_stopped_and_started_again_goes_on() {
+pub fn a_worker_stopped_and_started_again_goes_on() {
     let mut stage = Stage::with(quick());
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("second", 6);
@@ -78,4 +83,7 @@ fn a_worker_stopped_and_started_again_goes_on() {
     stage.farm.start_worker("rig-01").unwrap();
     stage.farm.wait_job(&job, "completed").unwrap();
     assert_eq!(stored(&stage, &job).len(), 6);
+    let rendered = stage.farm.frame_counts(&job).unwrap();
+    let all: u32 = rendered.values().sum();
+    assert!(rendered.len() == 6 && all == 6, "what was rendered before the stop is delivered: {rendered:?}");
 }

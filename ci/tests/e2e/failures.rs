@@ -7,7 +7,7 @@ use ci::farm::is_alive;
 use crate::harness::Stage;
 
 #[test]
-fn a_scene_without_a_camera_fails_at_once_in_words() {
+pub fn a_scene_without_a_camera_fails_at_once_in_words() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("no-camera", 50);
@@ -20,7 +20,7 @@ fn a_scene_without_a_camera_fails_at_once_in_words() {
 }
 
 #[test]
-fn a_scene_that_needs_scripts_fails_in_words() {
+pub fn a_scene_that_needs_scripts_fails_in_words() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("scripts", 2);
@@ -31,7 +31,7 @@ fn a_scene_that_needs_scripts_fails_in_words() {
 }
 
 #[test]
-fn a_missing_texture_is_warned_about_and_rendered() {
+pub fn a_missing_texture_is_warned_about_and_rendered() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("missing-texture", 1);
@@ -41,7 +41,7 @@ fn a_missing_texture_is_warned_about_and_rendered() {
 }
 
 #[test]
-fn cancel_in_mid_frame_ends_blender_within_five_seconds() {
+pub fn cancel_in_mid_frame_ends_blender_within_five_seconds() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("slow", 5);

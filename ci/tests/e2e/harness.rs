@@ -1,6 +1,7 @@
 //! What every end-to-end test needs: a farm that is quick to notice things, scenes made by Blender, decoded
 //! frames.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,25 @@ pub fn quick() -> Vec<(&'static str, String)> {
     ]
 }
 
+thread_local! {
+    static ON_POSTGRES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on this test's farms keep their rows in PostgreSQL.
+pub fn use_postgres() {
+    ON_POSTGRES.set(true);
+}
+
+/// A database of this test's own on the server that `cargo ci test` started.
+fn database() -> String {
+    let server =
+        std::env::var("PICTOR_TEST_POSTGRES").expect("`cargo ci test` starts PostgreSQL and names it");
+    let name = format!("e2e_{}", std::process::id());
+    let create = format!("CREATE DATABASE {name}");
+    assert!(Command::new("psql").args([&server, "-q", "-c", &create]).status().unwrap().success());
+    server.rsplit_once('/').map(|(server, _)| format!("{server}/{name}")).unwrap()
+}
+
 impl Stage {
     /// A farm with the product's own settings.
     pub fn new() -> Self {
@@ -51,7 +71,10 @@ impl Stage {
     }
 
     /// A farm with these settings.
-    pub fn with(settings: Vec<(&'static str, String)>) -> Self {
+    pub fn with(mut settings: Vec<(&'static str, String)>) -> Self {
+        if ON_POSTGRES.get() {
+            settings.push(("PICTOR__DATABASE__URL", database()));
+        }
         let folder = tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap();
         let options = FarmOptions { listen: None, settings, probes: Some(probes()) };
         let farm = Farm::start(Programs::beside_the_test().unwrap(), folder.path(), options).unwrap();

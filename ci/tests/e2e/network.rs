@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{Cable, Stage, quick};
 
 #[test]
-fn a_socket_cut_for_a_minute_costs_nothing() {
+pub fn a_socket_cut_for_a_minute_costs_nothing() {
     // The product's own settings: a lease outlives a minute of silence.
     let mut stage = Stage::new();
     let cable = Cable::to(stage.farm.listen());
@@ -33,7 +33,7 @@ fn a_socket_cut_for_a_minute_costs_nothing() {
 }
 
 #[test]
-fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
+pub fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
     let mut stage = Stage::with(quick());
     let cable = Cable::to(stage.farm.listen());
     stage.farm.add_worker_by("lost", &cable.url(), &[]).unwrap();
@@ -43,6 +43,15 @@ fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
     cable.cut();
     stage.farm.add_worker("other").unwrap();
     stage.farm.wait_job(&job, "completed").unwrap();
+    let folder = stage.farm.worker("lost").unwrap().folder.clone();
+    stage
+        .farm
+        .wait_for("the lost worker to have rendered alone", |farm| {
+            let status = farm.worker_status(&folder)?;
+            Ok((status["outbox"]["frames"].as_u64() > Some(0)).then_some(()))
+        })
+        .unwrap();
+    let stored = stage.farm.pictor(&["jobs", "frames", &job]).unwrap();
     cable.mend();
     stage
         .farm
@@ -51,7 +60,6 @@ fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
         })
         .unwrap();
     // What it rendered alone is dropped: its spool empties without a frame being taken twice.
-    let folder = stage.farm.worker("lost").unwrap().folder.clone();
     stage
         .farm
         .wait_for("its spool to be empty", |farm| {
@@ -59,6 +67,7 @@ fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
             Ok((status["outbox"]["frames"] == 0).then_some(()))
         })
         .unwrap();
-    let shown = stage.farm.job(&job).unwrap();
-    assert_eq!((&shown["state"], &shown["frames_done"]), (&"completed".into(), &4.into()));
+    assert_eq!(stage.farm.pictor(&["jobs", "frames", &job]).unwrap(), stored, "no frame was taken from it");
+    let set_aside = std::fs::read_dir(folder.join("spool/unwanted")).unwrap().count();
+    assert!(set_aside > 0, "what the cloud refused is set aside for a while");
 }

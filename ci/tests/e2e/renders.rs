@@ -9,7 +9,7 @@ use ci::farm::list_of;
 use crate::harness::{Stage, bare_blender};
 
 #[test]
-fn an_animation_of_24_frames_is_shared_by_two_workers_and_equals_bare_blender() {
+pub fn an_animation_of_24_frames_is_shared_by_two_workers_and_equals_bare_blender() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     stage.farm.add_worker("rig-02").unwrap();
@@ -33,7 +33,7 @@ fn an_animation_of_24_frames_is_shared_by_two_workers_and_equals_bare_blender() 
 }
 
 #[test]
-fn a_still_in_another_size_and_format() {
+pub fn a_still_in_another_size_and_format() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("plain", 10);
@@ -47,7 +47,7 @@ fn a_still_in_another_size_and_format() {
 }
 
 #[test]
-fn exr_keeps_both_view_layers_and_has_a_thumbnail() {
+pub fn exr_keeps_both_view_layers_and_has_a_thumbnail() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("layers", 1);
@@ -75,7 +75,7 @@ fn exr_keeps_both_view_layers_and_has_a_thumbnail() {
 }
 
 #[test]
-fn a_zip_brings_its_linked_texture_and_two_scenes_need_a_choice() {
+pub fn a_zip_brings_its_linked_texture_and_two_scenes_need_a_choice() {
     let mut stage = Stage::new();
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("texture", 1);
