@@ -1,18 +1,29 @@
 //! HTTP to the cloud's API.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::stream;
 use pictor_cloud_api::page::Page;
 use pictor_cloud_api::problem::Problem;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::error::{Failure, Kind};
 use crate::settings;
 
 /// Silence after which a request is given up; moving bytes reset it.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// From the last piece of an upload to its answer. Longer: what left here last lies in the system's buffers,
+/// some megabytes of it, and a slow line needs its time for them.
+const ANSWER_MAX: Duration = Duration::from_secs(300);
+/// Piece of an upload: each one that leaves shows that the line moves.
+const PIECE_BYTES: usize = 64 * 1024;
 /// Tries of a request that may be repeated.
 const TRIES_MAX: u32 = 5;
 /// Entries asked for at a time.
@@ -23,8 +34,12 @@ const PAGES_MAX: u32 = 2_000;
 /// A connection to one cloud as one account.
 pub struct Client {
     http: reqwest::Client,
+    /// Without a limit on silence: the library's own also runs while a body goes up, and would end every
+    /// upload that takes longer, however well it moves.
+    uploads: reqwest::Client,
     base: String,
     token: String,
+    silence: Duration,
 }
 
 impl Client {
@@ -44,6 +59,10 @@ impl Client {
 
     /// A client for this cloud with this token.
     pub fn new(url: &str, token: &str) -> Result<Self, Failure> {
+        Self::with_silence(url, token, SILENCE_MAX)
+    }
+
+    fn with_silence(url: &str, token: &str, silence: Duration) -> Result<Self, Failure> {
         let parsed: url::Url = url
             .parse()
             .map_err(|error| Failure::new(Kind::Usage, format!("{url} is not an address: {error}")))?;
@@ -52,13 +71,10 @@ impl Client {
         }
         // Already installed is fine: it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("pictor/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(SILENCE_MAX)
-            .build()
-            .map_err(|error| Failure::failed(format!("cannot make an HTTP client: {error}")))?;
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token: token.to_owned() })
+        let http = built(|builder| builder.read_timeout(silence))?;
+        let uploads = built(|builder| builder)?;
+        let base = url.trim_end_matches('/').to_owned();
+        Ok(Self { http, uploads, base, token: token.to_owned(), silence })
     }
 
     /// Address of a page of the dashboard.
@@ -118,10 +134,61 @@ impl Client {
     /// Sends a repeatable request; repeats it while the cloud cannot be reached or asks to wait, a bounded
     /// number of times. The answer's status is good.
     pub async fn send_again(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+        let send = || {
+            let sending = request().send();
+            async { sending.await.map_err(|error| unreachable_cloud(&self.base, &error)) }
+        };
+        self.again(send).await
+    }
+
+    /// Puts bytes, as often as [`Client::send_again`] would; given up only when nothing moves.
+    pub async fn put_again(&self, path: &str, bytes: &Bytes) -> Result<Response, Failure> {
+        self.again(|| self.put(path, bytes.clone())).await
+    }
+
+    async fn put(&self, path: &str, bytes: Bytes) -> Result<Response, Failure> {
+        let (left, mut moves) = watch::channel(0);
+        let (size, mut begin) = (bytes.len(), 0);
+        let pieces = std::iter::from_fn(move || {
+            let piece = bytes.slice(begin..size.min(begin + PIECE_BYTES));
+            begin += piece.len();
+            left.send_replace(begin);
+            (!piece.is_empty()).then_some(Ok::<_, std::convert::Infallible>(piece))
+        });
+        let request = self
+            .uploads
+            .put(format!("{}/api/v1/{path}", self.base))
+            .bearer_auth(&self.token)
+            .header(CONTENT_LENGTH, size)
+            .body(Body::wrap_stream(stream::iter(pieces)));
+        let mut sending = pin!(request.send());
+        let told =
+            |sent: Result<_, reqwest::Error>| sent.map_err(|error| unreachable_cloud(&self.base, &error));
+        let stuck = |what| Failure::new(Kind::Network, format!("{} {what}", self.base));
+        while *moves.borrow() < size {
+            tokio::select! {
+                sent = &mut sending => return told(sent),
+                moved = timeout(self.silence, moves.changed()) => match moved {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => break, // nobody will ask for the rest: the answer is on its way
+                    Err(_) => return Err(stuck("takes no more bytes: the upload stands still")),
+                },
+            }
+        }
+        match timeout(ANSWER_MAX, sending).await {
+            Ok(sent) => told(sent),
+            Err(_) => Err(stuck("does not answer an upload")),
+        }
+    }
+
+    async fn again<S>(&self, send: impl Fn() -> S) -> Result<Response, Failure>
+    where
+        S: Future<Output = Result<Response, Failure>>,
+    {
         let mut wait = Duration::from_millis(200);
         let mut tried = 1;
         loop {
-            let failure = match request().send().await {
+            let failure = match send().await {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
                     let is_passing = matches!(
@@ -137,7 +204,7 @@ impl Client {
                     wait = asked.unwrap_or(wait);
                     failure
                 }
-                Err(error) => unreachable_cloud(&self.base, &error),
+                Err(failure) => failure,
             };
             if tried >= TRIES_MAX {
                 return Err(failure);
@@ -147,6 +214,15 @@ impl Client {
             wait *= 2;
         }
     }
+}
+
+fn built(
+    limit: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, Failure> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("pictor/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10));
+    limit(builder).build().map_err(|error| Failure::failed(format!("cannot make an HTTP client: {error}")))
 }
 
 /// Reads a good answer's JSON.
@@ -183,4 +259,50 @@ pub fn words(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// Larger than what the system's buffers take in without a reader.
+    const SIZE: usize = 24 * 1024 * 1024;
+
+    /// Puts a part to a server that reads a piece each 50 ms, at most so many bytes, and then answers 204.
+    async fn put(bytes_max: usize) -> Result<Response, Failure> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = Client::with_silence(&url, "token", Duration::from_millis(600)).unwrap();
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut piece, mut read) = (vec![0; 1024 * 1024], 0);
+            let mut pace = tokio::time::interval(Duration::from_millis(50));
+            while read < bytes_max {
+                pace.tick().await;
+                read += stream.read_exact(&mut piece).await.unwrap();
+            }
+            if bytes_max == SIZE {
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let bytes = Bytes::from(vec![7; SIZE]);
+        tokio::select! {
+            answer = client.put("uploads/1/parts/0", bytes) => answer,
+            () = serving => unreachable!("it serves for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_part_goes_on_as_long_as_it_moves() {
+        assert!(put(SIZE).await.is_ok_and(|answer| answer.status() == StatusCode::NO_CONTENT));
+        let stuck = put(1024 * 1024).await.unwrap_err();
+        assert!(stuck.to_string().contains("stands still"), "{stuck}");
+    }
 }

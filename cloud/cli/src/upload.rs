@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pictor_cloud_api::uploads::{NewUpload, Upload};
-use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::client::Client;
@@ -76,7 +75,7 @@ async fn send_parts(client: &Client, file: &Path, upload: &Upload, is_quiet: boo
             let bytes = read_part(&mut reader, start, length).await?;
             let path = format!("uploads/{}/parts/{part}", upload.id);
             // Sending a part again replaces it, so a lost answer is simply asked for anew.
-            client.send_again(|| client.request(Method::PUT, &path).body(bytes.clone())).await?;
+            client.put_again(&path, &bytes).await?;
         }
         bar.advance(length);
     }

@@ -13,12 +13,13 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use reqwest::{Body, StatusCode};
 use tokio_util::io::ReaderStream;
 
+use super::moving::{watched, while_moving};
 use super::{CallError, Cloud, away, sent};
 
 /// The manifest of a job with the largest allowed number of files and long paths stays below this.
 const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Piece of a frame that is in memory at a time.
-const PIECE_BYTES: usize = 256 * 1024;
+/// Piece of a frame that is in memory at a time; small, as each one that leaves shows that the line moves.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// A frame on its way up.
 #[derive(Debug, Clone)]
@@ -95,23 +96,25 @@ impl Cloud {
         Ok(BlobBody { from, bytes })
     }
 
-    /// Sends a frame's file; the receipt is the cloud's word that it is safe.
+    /// Sends a frame's file; the receipt is the cloud's word that it is safe. Given up only when it stands
+    /// still: a slow line may take as long as it needs.
     pub async fn put_frame(&self, upload: FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
         let file = tokio::fs::File::open(upload.path)
             .await
             .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
-        let body = Body::wrap_stream(ReaderStream::with_capacity(file, PIECE_BYTES));
+        let (pieces, moves) = watched(ReaderStream::with_capacity(file, PIECE_BYTES));
         let path = format!("/api/v1/leases/{}/frames/{}", upload.lease, upload.frame);
         let request = self
-            .client()?
+            .uploads()?
             .put(self.url(&path))
             .header(CONTENT_LENGTH, upload.size)
             .header(CONTENT_TYPE, upload.media_type)
             .header(FENCE_HEADER, upload.fence)
             .header(HASH_HEADER, upload.hash.to_string())
             .header(RENDER_MS_HEADER, upload.render_ms)
-            .body(body);
-        let response = sent(self.signed(request)?).await?;
-        response.json().await.map_err(|error| away(&error))
+            .body(Body::wrap_stream(pieces));
+        let request = self.signed(request)?;
+        let call = async { sent(request).await?.json().await.map_err(|error| away(&error)) };
+        while_moving(call, moves, upload.size, self.patience).await
     }
 }

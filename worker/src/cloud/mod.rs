@@ -6,16 +6,17 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pictor_actors::units::Millis;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 mod calls;
+mod moving;
 
 pub use calls::{BlobBody, FrameUpload};
 
 /// Connecting takes at most this long.
 const CONNECT_MAX: Millis = Millis::from_secs(10);
-/// A peer that sends nothing for this long is given up; a large frame may take as long as it likes otherwise.
+/// A peer that sends nothing for this long is given up. Uploads have their own clock (`moving`).
 const SILENCE_MAX: Millis = Millis::from_secs(60);
 /// A problem document is small; more is not one.
 const PROBLEM_BYTES_MAX: usize = 16 * 1024;
@@ -24,6 +25,9 @@ const PROBLEM_BYTES_MAX: usize = 16 * 1024;
 pub struct Cloud {
     base: Url,
     client: OnceLock<Client>,
+    /// Without a limit on silence, which would run while a body goes up.
+    uploads: OnceLock<Client>,
+    patience: moving::Patience,
     bearer: Mutex<Option<Arc<str>>>,
 }
 
@@ -61,7 +65,18 @@ impl Cloud {
     /// The cloud at this base address.
     #[must_use]
     pub fn new(base: Url) -> Self {
-        Self { base, client: OnceLock::new(), bearer: Mutex::new(None) }
+        Self {
+            base,
+            client: OnceLock::new(),
+            uploads: OnceLock::new(),
+            patience: moving::Patience::default(),
+            bearer: Mutex::new(None),
+        }
+    }
+
+    #[cfg(test)]
+    fn with_patience(self, patience: moving::Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Its base address.
@@ -80,20 +95,11 @@ impl Cloud {
     }
 
     fn client(&self) -> Result<&Client, CallError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        install_crypto();
-        let client = Client::builder()
-            .connect_timeout(CONNECT_MAX.to_duration())
-            .read_timeout(SILENCE_MAX.to_duration())
-            .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(2)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| away(&error))?;
-        Ok(self.client.get_or_init(|| client))
+        built(&self.client, |builder| builder.read_timeout(SILENCE_MAX.to_duration()))
+    }
+
+    fn uploads(&self) -> Result<&Client, CallError> {
+        built(&self.uploads, |builder| builder)
     }
 
     /// Adds the bearer; without one the cloud counts as away, which it is.
@@ -103,6 +109,24 @@ impl Cloud {
             bearer.ok_or_else(|| CallError::Away { why: "not connected".to_owned(), retry_after: None })?;
         Ok(request.bearer_auth(bearer))
     }
+}
+
+fn built(
+    place: &OnceLock<Client>,
+    limit: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<&Client, CallError> {
+    if let Some(client) = place.get() {
+        return Ok(client);
+    }
+    install_crypto();
+    let builder = Client::builder()
+        .connect_timeout(CONNECT_MAX.to_duration())
+        .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
+        .pool_max_idle_per_host(2)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let client = limit(builder).build().map_err(|error| away(&error))?;
+    Ok(place.get_or_init(|| client))
 }
 
 /// Makes *ring* the TLS provider of this process; later calls change nothing.
