@@ -7,6 +7,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pictor_actors::units::{Millis, UnixMillis};
 
 /// Ending of names that mean nothing yet.
 pub const TEMPORARY: &str = ".tmp";
@@ -43,6 +46,17 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// A moment as files carry it.
+#[must_use]
+pub fn time_of(moment: UnixMillis) -> SystemTime {
+    UNIX_EPOCH + Millis(u64::try_from(moment.0).unwrap_or(0)).to_duration()
+}
+
+/// Gives a file this time of its last change.
+pub fn touch(path: &Path, moment: UnixMillis) -> io::Result<()> {
+    File::open(path)?.set_modified(time_of(moment))
 }
 
 /// Makes a folder that only its owner may enter.

@@ -3,15 +3,15 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use pictor_actors::backoff::Backoff;
 use pictor_actors::ids::JobId;
 use pictor_actors::now::{Clock, SystemClock};
+use pictor_actors::protocol::FailureClass;
 use pictor_actors::protocol::assignment::InputManifest;
 use pictor_actors::units::{BlobHash, Millis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -76,7 +76,7 @@ impl Inputs {
     }
 
     /// Fetches whatever is not there yet.
-    pub(super) async fn fetch_all(&self, manifest: &InputManifest) -> Result<(), InputsFailure> {
+    pub(super) async fn fetch_all(self: &Arc<Self>, manifest: &InputManifest) -> Result<(), InputsFailure> {
         let fetches = manifest.files.iter().map(|file| self.fetch(file.hash, file.size, &file.path));
         let mut fetches = stream::iter(fetches).buffer_unordered(FILES_AT_A_TIME);
         while let Some(done) = fetches.next().await {
@@ -85,7 +85,7 @@ impl Inputs {
         Ok(())
     }
 
-    async fn fetch(&self, hash: BlobHash, size: u64, name: &str) -> Result<(), InputsFailure> {
+    async fn fetch(self: &Arc<Self>, hash: BlobHash, size: u64, name: &str) -> Result<(), InputsFailure> {
         let turn = Arc::clone(lock(&self.fetching).entry(hash).or_default());
         let done = {
             let _mine = turn.lock().await;
@@ -96,7 +96,12 @@ impl Inputs {
         done
     }
 
-    async fn fetch_alone(&self, hash: BlobHash, size: u64, name: &str) -> Result<(), InputsFailure> {
+    async fn fetch_alone(
+        self: &Arc<Self>,
+        hash: BlobHash,
+        size: u64,
+        name: &str,
+    ) -> Result<(), InputsFailure> {
         let path = self.blob_path(hash);
         if fs::metadata(&path).is_ok_and(|found| found.len() == size) {
             touch(&path);
@@ -104,21 +109,25 @@ impl Inputs {
         }
         let partial = self.folder.join("partial").join(hash.to_string());
         let mut patience = Patience::default();
+        let mut has_made_room = false;
         loop {
-            match self.try_fetch(hash, size, &partial, name).await {
-                Ok(()) => break,
-                Err(lack) => patience.wait_after(lack, name).await?,
+            let lack = match self.try_fetch(hash, size, &partial, name).await {
+                Ok(()) => match settle(partial.clone(), path.clone()).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => on_disk_never(error),
+                },
+                Err(lack) => lack,
+            };
+            // Other jobs' files may be all that fills the disk: without them there may be room for these.
+            if is_disk_full(&lack) && !std::mem::replace(&mut has_made_room, true) {
+                let inputs = Arc::clone(self);
+                let freed = tokio::task::spawn_blocking(move || inputs.make_room(size)).await;
+                if freed.is_ok_and(|freed| freed > 0) {
+                    continue;
+                }
             }
+            patience.wait_after(lack, name).await?;
         }
-        tokio::task::spawn_blocking(move || {
-            let mut permissions = fs::metadata(&partial)?.permissions();
-            permissions.set_readonly(true);
-            fs::set_permissions(&partial, permissions)?;
-            durable::rename(&partial, &path)
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(|error| on_disk(&error))
     }
 
     async fn try_fetch(&self, hash: BlobHash, size: u64, partial: &Path, name: &str) -> Result<(), Lack> {
@@ -138,6 +147,17 @@ impl Inputs {
         tokio::fs::remove_file(partial).await.map_err(on_disk_never)?;
         Err(Lack::WrongHash)
     }
+}
+
+/// A download that is whole and right becomes a blob.
+async fn settle(partial: PathBuf, path: PathBuf) -> io::Result<()> {
+    let settling = tokio::task::spawn_blocking(move || {
+        let mut permissions = fs::metadata(&partial)?.permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&partial, permissions)?;
+        durable::rename(&partial, &path)
+    });
+    settling.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Appends what comes; an error keeps what came before it.
@@ -261,6 +281,10 @@ fn lack_of(error: CallError, name: &str) -> Lack {
     }
 }
 
+fn is_disk_full(lack: &Lack) -> bool {
+    matches!(lack, Lack::Never(failure) if failure.class == FailureClass::DiskFull)
+}
+
 fn on_disk_never(error: io::Error) -> Lack {
     Lack::Never(on_disk(&error))
 }
@@ -271,10 +295,7 @@ fn is_of(bytes: &[u8], hash: BlobHash) -> bool {
 
 /// Marks a blob as used now: eviction goes by this time.
 fn touch(path: &Path) {
-    let since_epoch = u64::try_from(SystemClock.now().wall.0).unwrap_or(0);
-    let now = UNIX_EPOCH + Millis(since_epoch).to_duration();
-    let marked = fs::File::open(path).and_then(|file| file.set_modified(now));
-    if let Err(error) = marked {
+    if let Err(error) = durable::touch(path, SystemClock.now().wall) {
         tracing::debug!(path = %path.display(), %error, "could not be marked as used");
     }
 }

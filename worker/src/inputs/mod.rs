@@ -7,7 +7,8 @@
 //! inputs/jobs/<job>-<…>/   links to blobs under the manifest's paths: what the engine sees
 //! ```
 //!
-//! A lease *uses* its inputs from fetch to release; what is used is never evicted. The manifest's paths are
+//! A lease *uses* its inputs from fetch to release; what is used is never evicted. Room is made after each
+//! layout, when the disk gets low, and when a write finds it full. The manifest's paths are
 //! checked again here: the worker does not trust the cloud with its disk.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,8 +106,14 @@ impl Inputs {
             let place = place.clone();
             move || {
                 let _alone = lock(&inputs.laying);
-                let done = layout::lay_out(&inputs.folder, &place, &files);
-                inputs.evict();
+                let mut done = layout::lay_out(&inputs.folder, &place, &files);
+                if done.as_ref().is_err_and(crate::spool::is_disk_full) {
+                    let size = files.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
+                    if inputs.make_room_alone(size) > 0 {
+                        done = layout::lay_out(&inputs.folder, &place, &files);
+                    }
+                }
+                inputs.make_room_alone(0);
                 done
             }
         })

@@ -35,7 +35,7 @@ pub struct FakeCloud {
 
 const SCENE: &[u8] = b"a scene";
 
-fn manifest() -> (Vec<u8>, BlobHash) {
+pub fn manifest() -> (Vec<u8>, BlobHash) {
     let hash = BlobHash::from_bytes(*blake3::hash(SCENE).as_bytes());
     let file = InputFile { path: "a.blend".into(), hash, size: SCENE.len() as u64 };
     let bytes = serde_json::to_vec(&InputManifest { main: "a.blend".into(), files: vec![file] }).unwrap();

@@ -5,6 +5,8 @@ mod cloud;
 mod enrolment;
 #[cfg(unix)]
 mod faults;
+#[cfg(unix)]
+mod inputs;
 mod life;
 mod log;
 #[cfg(unix)]

@@ -56,6 +56,14 @@ impl Worker {
         Self::begin(cloud, folder, engine, None, settings, 1)
     }
 
+    /// On a disk that has less room than its owner wants; `before` sees the folder of inputs first.
+    pub fn start_low_on_disk(cloud: &FakeCloud, folder: &Path, before: impl FnOnce(&Path)) -> Self {
+        before(&DataDir::open(Some(folder.to_owned())).unwrap().inputs());
+        let engine = Arc::new(FakeEngine::for_simulation(Arc::new(SystemClock), FakePlan::default()));
+        let settings = Settings { disk_free_bytes_min: 1 << 60, ..Settings::for_testing() };
+        Self::begin(cloud, folder, engine, Some(Vec::new()), settings, 1)
+    }
+
     /// With this engine, which renders with `software`, on as many simulated GPUs; none: on the CPU.
     pub fn start_with(
         cloud: &FakeCloud,
