@@ -45,6 +45,18 @@ pub enum Unreadable {
     NotWhole,
 }
 
+impl Unreadable {
+    /// Whether it will never be an entry again. Other errors of the disk or the system may pass (too many
+    /// open files, a network disk that is away): pixels are not thrown away for those.
+    #[must_use]
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::NotFound,
+            Self::Damaged | Self::NotWhole => true,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     /// The manifest as text, so that the checksum is over bytes and not over a reading of them.

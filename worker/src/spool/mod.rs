@@ -8,7 +8,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pictor_actors::ids::{JobId, TaskId};
 use pictor_actors::protocol::LeaseRef;
@@ -20,6 +21,7 @@ mod manifest;
 mod sweep;
 
 pub use manifest::{Manifest, Unreadable};
+pub use sweep::Scanned;
 
 use crate::durable::{self, TEMPORARY};
 
@@ -37,6 +39,16 @@ pub struct Spool {
     watch: fn(Step),
     /// A scan sweeps what looks like the rest of a crash; it must not meet a frame that is being kept.
     sweeping: Arc<RwLock<()>>,
+    unwanted: Arc<Unwanted>,
+}
+
+/// The corner of frames that nobody wants.
+#[derive(Debug, Default)]
+struct Unwanted {
+    /// Something came since the last sweep began.
+    has_more: AtomicBool,
+    /// One sweep at a time.
+    turn: Mutex<()>,
 }
 
 /// Moments between which a crash may fall; for the tests that fall there.
@@ -105,13 +117,13 @@ impl Spool {
     /// The spool in this folder, which exists.
     #[must_use]
     pub fn at(folder: PathBuf) -> Self {
-        Self { folder, watch: |_| (), sweeping: Arc::default() }
+        Self::watched(folder, |_| ())
     }
 
     /// The same, telling `watch` of each step; for tests that die there.
     #[must_use]
     pub fn watched(folder: PathBuf, watch: fn(Step)) -> Self {
-        Self { folder, watch, sweeping: Arc::default() }
+        Self { folder, watch, sweeping: Arc::default(), unwanted: Arc::default() }
     }
 
     /// Takes the frame's file at `source` in and describes it. After an error there is no entry; the source
@@ -151,11 +163,13 @@ impl Spool {
         Ok(manifest)
     }
 
-    /// Whether the frame's bytes still are what its manifest says.
-    pub fn is_intact(&self, manifest: &Manifest) -> bool {
-        File::open(self.frame_path(manifest.entry().key()))
-            .and_then(hashed)
-            .is_ok_and(|found| found == (manifest.hash(), manifest.size()))
+    /// Whether the frame's bytes still are what its manifest says. An error: it cannot be told now.
+    pub fn is_intact(&self, manifest: &Manifest) -> io::Result<bool> {
+        match File::open(self.frame_path(manifest.entry().key())).and_then(hashed) {
+            Ok(found) => Ok(found == (manifest.hash(), manifest.size())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes an entry away: the cloud has it.

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::fut::{ActorFutureExt, WrapFuture};
 use actix::prelude::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use pictor_actors::now::Mono;
+use pictor_actors::units::Millis;
 use pictor_worker_domain::outbox::{Key, Outbox};
 
 use super::messages::{CloudDown, CloudUp, DeadlineDue, FrameSpooled, LeaseDropped, SpoolRead, UploadEnded};
 use crate::agents::coordinator::OutboxChanged;
 use crate::agents::{Workplace, tell};
+
+/// Unwanted frames that are old enough go this often, beside those that go when others come.
+const SWEEP_EVERY: Millis = Millis::from_secs(3600);
+/// Frames that could not be read are looked at again after this.
+const LOOK_AGAIN: Millis = Millis::from_secs(60);
 
 /// The actor.
 pub struct Uploader {
@@ -57,16 +64,21 @@ impl Actor for Uploader {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        let (spool, now) = (self.place.spool.clone(), self.place.clock.now().wall);
-        let reading = tokio::task::spawn_blocking(move || {
-            if let Err(error) = spool.sweep_unwanted(now) {
-                tracing::warn!(%error, "unwanted frames could not be swept");
-            }
-            spool.scan()
-        });
+        self.look(context);
+        self.sweep();
+        context.run_interval(SWEEP_EVERY.to_duration(), |uploader, _| uploader.sweep());
+    }
+}
+
+impl Uploader {
+    /// Reads the spool.
+    fn look(&mut self, context: &mut Context<Self>) {
+        let spool = self.place.spool.clone();
+        let reading = tokio::task::spawn_blocking(move || spool.scan());
         context.spawn(reading.into_actor(self).map(|read, _, context| match read {
-            Ok(Ok(manifests)) => {
-                context.notify(SpoolRead(manifests.iter().map(|manifest| manifest.entry()).collect()));
+            Ok(Ok(scanned)) => {
+                let entries = scanned.entries.iter().map(|manifest| manifest.entry()).collect();
+                context.notify(SpoolRead { entries, unread: scanned.unread });
             }
             // Without the spool nothing can be promised: be built anew, and stop when that does not help.
             Ok(Err(error)) => {
@@ -79,13 +91,23 @@ impl Actor for Uploader {
             }
         }));
     }
+
+    /// Time passes for unwanted frames although none comes to them.
+    fn sweep(&self) {
+        let now = self.place.clock.now().wall;
+        self.on_disk(move |spool| spool.sweep_unwanted(now));
+    }
 }
 
 impl Handler<SpoolRead> for Uploader {
     type Result = ();
 
-    fn handle(&mut self, SpoolRead(entries): SpoolRead, context: &mut Context<Self>) {
-        if !entries.is_empty() {
+    fn handle(&mut self, SpoolRead { entries, unread }: SpoolRead, context: &mut Context<Self>) {
+        if unread > 0 {
+            context.run_later(LOOK_AGAIN.to_duration(), |uploader, context| uploader.look(context));
+        }
+        let is_first = !self.place.is_spool_read.load(Ordering::SeqCst);
+        if is_first && !entries.is_empty() {
             tracing::info!(frames = entries.len(), "frames of an earlier run wait for delivery");
         }
         let now = self.place.clock.now().mono;

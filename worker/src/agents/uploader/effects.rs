@@ -35,7 +35,8 @@ impl Uploader {
             Effect::Delete(key) => self.on_disk(move |spool| spool.remove(key)),
             Effect::Discard(key) => {
                 tracing::info!(lease.id = %key.lease, frame = key.frame, "nobody wants this frame");
-                self.on_disk(move |spool| spool.discard(key));
+                let now = self.place.clock.now().wall;
+                self.on_disk(move |spool| spool.discard(key, now));
             }
             Effect::LeaseEmptied(lease) => {
                 tell(&self.place.doors().coordinator, LeaseEmptied(lease));
@@ -56,11 +57,11 @@ impl Uploader {
 
     /// An entry that cannot be taken away comes back at the next start and is sent again: the cloud says
     /// *already there*, so that only costs an upload.
-    fn on_disk(&self, change: impl FnOnce(&Spool) -> io::Result<()> + Send + 'static) {
+    pub(super) fn on_disk(&self, change: impl FnOnce(&Spool) -> io::Result<()> + Send + 'static) {
         let spool = self.place.spool.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = change(&spool) {
-                tracing::warn!(%error, "a frame stays in the spool");
+                tracing::warn!(%error, "the spool could not be tidied");
             }
         });
     }
@@ -71,6 +72,7 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
     let read = tokio::task::spawn_blocking(move || reader.manifest(key)).await;
     let manifest = match read {
         Ok(Ok(manifest)) => manifest,
+        Ok(Err(error)) if !error.is_for_good() => return unavailable(&format!("{error:?}"), None),
         Ok(Err(error)) => {
             tracing::error!(lease.id = %key.lease, frame = key.frame, %error, "a frame in the spool is lost");
             return Ended::Unreadable { text: error.to_string() };
@@ -116,11 +118,12 @@ async fn refused(problem: Problem, spool: &Spool, manifest: Manifest) -> Ended {
     }
     if problem.status == NOT_AS_SAID && problem.code == HASH_MISMATCH {
         let spool = spool.clone();
-        let is_intact = tokio::task::spawn_blocking(move || spool.is_intact(&manifest)).await.unwrap_or(true);
-        if !is_intact {
-            return Ended::Unreadable { text: "its bytes have changed on this disk".to_owned() };
-        }
-        return unavailable("the bytes were damaged on their way", None);
+        let read = tokio::task::spawn_blocking(move || spool.is_intact(&manifest)).await;
+        return match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(true) => unavailable("the bytes were damaged on their way", None),
+            Ok(false) => Ended::Unreadable { text: "its bytes have changed on this disk".to_owned() },
+            Err(error) => unavailable(&error.to_string(), None),
+        };
     }
     let words = if problem.detail.is_empty() { problem.code } else { problem.detail };
     tracing::warn!(status = problem.status, %words, "the cloud refuses a frame: it is kept");
@@ -130,4 +133,63 @@ async fn refused(problem: Problem, spool: &Spool, manifest: Manifest) -> Ended {
 fn unavailable(why: &str, retry_after: Option<pictor_actors::units::Millis>) -> Ended {
     tracing::debug!(why, "an upload will be tried again");
     Ended::Unavailable { retry_after, random: crate::random() }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::path::Path;
+
+    use pictor_actors::ids::{JobId, LeaseId, TaskId};
+    use pictor_actors::protocol::LeaseRef;
+    use pictor_actors::protocol::assignment::OutputFormat;
+    use pictor_actors::units::UnixMillis;
+
+    use super::*;
+    use crate::spool::FrameFacts;
+
+    fn entry(folder: &Path) -> (Spool, Manifest) {
+        let (source, spool) = (folder.join("frame.png"), Spool::at(folder.join("spool")));
+        std::fs::create_dir_all(folder.join("spool")).unwrap();
+        std::fs::write(&source, [7; 100]).unwrap();
+        let facts = FrameFacts {
+            lease: LeaseRef { lease: LeaseId::from_u128(1), fence: 3 },
+            task: TaskId::from_u128(2),
+            job: JobId::from_u128(3),
+            frame: 5,
+            format: OutputFormat::Png,
+            render_ms: 40,
+        };
+        let kept = spool.keep(&source, &facts, UnixMillis(1)).unwrap();
+        (spool, kept)
+    }
+
+    /// A link to itself: an error of the system that says nothing about the bytes.
+    fn make_unreadable(spool: &Spool, key: Key) {
+        let path = spool.frame_path(key);
+        std::fs::rename(&path, path.with_extension("away")).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_that_may_pass_costs_no_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, kept) = entry(folder.path());
+        let (key, cloud) = (kept.entry().key(), Cloud::new("http://127.0.0.1:9".parse().unwrap()));
+        let path = spool.frame_path(key);
+        make_unreadable(&spool, key);
+        let mismatch = Problem { status: 422, code: HASH_MISMATCH.to_owned(), ..Problem::default() };
+        assert!(matches!(upload(&spool, &cloud, key).await, Ended::Unavailable { .. }));
+        assert!(matches!(refused(mismatch.clone(), &spool, kept.clone()).await, Ended::Unavailable { .. }));
+        let scanned = spool.scan().unwrap();
+        assert_eq!((scanned.entries.len(), scanned.unread), (0, 1));
+
+        std::fs::rename(path.with_extension("away"), &path).unwrap();
+        let scanned = spool.scan().unwrap();
+        assert_eq!((scanned.entries, scanned.unread), (vec![kept.clone()], 0), "it was left as it was");
+
+        std::fs::write(&path, [8; 100]).unwrap();
+        assert!(matches!(refused(mismatch, &spool, kept).await, Ended::Unreadable { .. }));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(upload(&spool, &cloud, key).await, Ended::Unreadable { .. }));
+    }
 }

@@ -24,10 +24,14 @@ pub struct CloudDown;
 #[rtype(result = "()")]
 pub struct LeaseDropped(pub LeaseId);
 
-/// What a start found on disk.
+/// What a look through the spool found.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct SpoolRead(pub Vec<Entry>);
+pub(super) struct SpoolRead {
+    pub entries: Vec<Entry>,
+    /// Entries that could not be read: look again.
+    pub unread: usize,
+}
 
 /// An upload is over.
 #[derive(Debug, Message)]
