@@ -8,6 +8,7 @@ mod faults;
 #[cfg(unix)]
 mod inputs;
 mod life;
+mod lines;
 mod log;
 #[cfg(unix)]
 mod software;

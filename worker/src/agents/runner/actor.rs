@@ -93,23 +93,20 @@ impl Runner {
         tell(&self.place.doors().coordinator, RunnerSaid { slot: self.number, said });
     }
 
-    /// Takes a line of the engine's output.
-    pub(super) fn log(&mut self, line: &str, context: &mut Context<Self>) {
+    /// Takes a line of the engine's output, said for this lease; a line said for none stays here.
+    pub(super) fn log(&mut self, lease: Option<LeaseRef>, line: &str, context: &mut Context<Self>) {
         tracing::debug!(target: "pictor_worker::engine", slot = self.number, "{line}");
-        if self.log.add(line, self.place.clock.now().mono) {
-            self.flush_log();
-        } else if self.log_timer.is_none() {
+        let Some(lease) = lease else { return };
+        if let Some(lines) = self.log.add(lease, line, self.place.clock.now().mono) {
+            self.say(FromWorker::LogLines(lines));
+        }
+        if self.log_timer.is_none() {
             self.log_timer = Some(context.run_later(FLUSH_AFTER.to_duration(), |runner, _| {
                 runner.log_timer = None;
-                runner.flush_log();
+                if let Some(lines) = runner.log.take() {
+                    runner.say(FromWorker::LogLines(lines));
+                }
             }));
-        }
-    }
-
-    pub(super) fn flush_log(&mut self) {
-        let Some(lease) = self.slot.work().map(|work| work.lease) else { return };
-        if let Some(lines) = self.log.take(lease) {
-            self.say(FromWorker::LogLines(lines));
         }
     }
 

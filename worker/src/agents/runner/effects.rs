@@ -24,7 +24,8 @@ impl Runner {
             Effect::ReleaseInputs(lease) => self.release_inputs(lease, context),
             Effect::StartEngine(lease) => self.start_engine(lease, context),
             Effect::KillEngine => self.kill_engine(context),
-            Effect::RenderFrame { lease: _, frame } => {
+            Effect::RenderFrame { lease, frame } => {
+                self.engine.serves(lease);
                 if let Err(failure) = self.engine.render(frame) {
                     let (class, message) = (failure.class, failure.message);
                     self.step(Event::EngineFailed { class, message, frame: Some(frame) }, context);
@@ -38,9 +39,10 @@ impl Runner {
                 self.say(FromWorker::AttemptStarted(started));
             }
             Effect::ReportEnded(lease, outcome) => {
-                if let Some(lines) = self.log.take(lease) {
+                if let Some(lines) = self.log.take_of(lease) {
                     self.say(FromWorker::LogLines(lines));
                 }
+                self.engine.serves_no_more(lease);
                 self.say(FromWorker::AttemptEnded(AttemptEnded { lease, outcome }));
             }
             Effect::Closed => tracing::debug!(slot = self.number, "slot closed"),

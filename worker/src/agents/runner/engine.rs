@@ -31,6 +31,9 @@ const PROGRESS_APART: Millis = Millis::from_secs(1);
 #[derive(Default)]
 pub(super) struct EngineInHand {
     number: u64,
+    /// For whom it works: what it says is said for this lease. Nobody: what a warm or killed one says then is
+    /// nobody's.
+    lease: Option<LeaseRef>,
     session: Option<Box<dyn EngineSession>>,
     starting: Option<SpawnHandle>,
     /// It said that it is gone before the answer to its start came: that answer has the reason.
@@ -61,6 +64,14 @@ impl EngineInHand {
         self.names.clone()
     }
 
+    pub(super) fn serves(&mut self, lease: LeaseRef) {
+        self.lease = Some(lease);
+    }
+
+    pub(super) fn serves_no_more(&mut self, lease: LeaseRef) {
+        self.lease.take_if(|served| *served == lease);
+    }
+
     pub(super) fn render(&mut self, frame: i32) -> Result<(), EngineFailure> {
         let Some(session) = &mut self.session else {
             return Err(EngineFailure::new(FailureClass::WorkerError, "there is no engine"));
@@ -80,7 +91,8 @@ impl Runner {
         // Files of engines before may still be on their way into the spool.
         let written = std::mem::take(&mut self.engine.written);
         let cleared = self.engine.cleared;
-        self.engine = EngineInHand { number, written, cleared, ..EngineInHand::default() };
+        self.engine =
+            EngineInHand { number, lease: Some(lease), written, cleared, ..EngineInHand::default() };
         let request = match self.request(lease, number) {
             Ok(request) => request,
             Err(failure) => {
@@ -159,7 +171,7 @@ impl Runner {
     }
 
     fn engine_said(&mut self, event: EngineEvent, context: &mut Context<Self>) {
-        let lease = self.slot.work().map(|work| work.lease);
+        let lease = self.engine.lease;
         match event {
             EngineEvent::Ready { engine, device } => {
                 self.engine.names = Some((engine, device));
@@ -200,7 +212,7 @@ impl Runner {
                 );
                 self.step(Event::EngineWorn, context);
             }
-            EngineEvent::Log(line) => self.log(&line, context),
+            EngineEvent::Log(line) => self.log(lease, &line, context),
             EngineEvent::Failed(failure) => self.engine_failed(failure, context),
             EngineEvent::Exited if self.engine.starting.is_some() => self.engine.is_gone_early = true,
             EngineEvent::Exited => self.engine_exited(context),
