@@ -202,7 +202,7 @@ fn is_of(task: &TaskRow, frame: i32) -> bool {
 }
 
 /// A lease may deliver until its task ended or went to somebody else, also when the attempt itself has
-/// failed: what was rendered before the failure is good.
+/// failed or was stopped: what was rendered before is good.
 fn may_deliver(lease: &LeaseRow, task: &TaskRow) -> bool {
     task.fence == lease.fence && task.ended_at.is_none()
 }

@@ -123,6 +123,30 @@ pub async fn frames_rendered_before_a_failure_count(store: Store) {
     assert_eq!(store.worker(scene.worker.id).await.unwrap().failures_in_row, 0, "a good task clears it");
 }
 
+pub async fn frames_rendered_before_a_worker_stopped_or_left_count(store: Store) {
+    let scene = scene(&store, 6, 3).await;
+    for (index, (first, outcome)) in [(1, Outcome::Stopped), (4, Outcome::Released)].into_iter().enumerate() {
+        let task = scene.tasks[index].id;
+        let lease = granted(&store, &scene.tasks[index], scene.worker.id).await;
+        store.release_leases(&[lease.id], outcome, at(1)).await.unwrap();
+        let verdict = store.lease_for_upload(lease.id, lease.fence, first).await.unwrap();
+        assert!(matches!(verdict, UploadVerdict::Wanted { .. }), "{outcome}: {verdict:?}");
+        assert!(!store.store_frame(&frame(&lease, first), at(2)).await.unwrap().already);
+        let ready = store.ready_tasks(at(2), 5, 5).await.unwrap();
+        let left = ready.iter().find(|ready| ready.task == task).unwrap();
+        assert_eq!(left.frames_left, [first + 1, first + 2]);
+        let next = granted(&store, &store.task(task).await.unwrap(), scene.worker.id).await;
+        assert_eq!(next.fence, lease.fence + 1);
+        let late = store.store_frame(&frame(&lease, first + 1), at(3)).await;
+        assert!(matches!(late, Err(StoreError::StaleFence)));
+        let verdict = store.lease_for_upload(lease.id, lease.fence, first + 1).await.unwrap();
+        assert_eq!(verdict, UploadVerdict::Superseded);
+        store.store_frame(&frame(&next, first + 1), at(3)).await.unwrap();
+        assert!(store.store_frame(&frame(&next, first + 2), at(4)).await.unwrap().task_completed);
+    }
+    assert_eq!(store.job(scene.job.id).await.unwrap().state, JobState::Completed);
+}
+
 pub async fn eight_writers_lose_nothing(store: Store) {
     let scene = scene(&store, 80, 10).await;
     let mut writers = vec![];

@@ -101,6 +101,7 @@ on_both_engines! {
         the_first_delivery_wins
         a_superseded_lease_delivers_nothing
         frames_rendered_before_a_failure_count
+        frames_rendered_before_a_worker_stopped_or_left_count
         eight_writers_lose_nothing;
     logs:
         a_log_keeps_its_last_lines_and_pages

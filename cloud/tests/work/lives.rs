@@ -89,11 +89,13 @@ async fn a_paused_job_gives_nothing_out_keeps_its_frame_in_hand_and_goes_on() {
         .await;
     bench.wake().await;
     assert_eq!(bench.offers_waiting(), 0);
-    assert!(matches!(bench.deliver(&running.offer, 3).await, Err(StoreError::StaleFence)));
+    // It was rendered before the worker stopped, and comes a little later.
+    assert_eq!(bench.frame(&running, 3).await.task, running.offer.task.task);
     bench.store.resume_job(job, bench.now()).await.unwrap();
     bench.changed(job).await;
     let again = bench.offer().await;
-    assert_eq!(again.offer.task.frames, [3, 4, 5]);
+    assert_eq!(again.offer.task.frames, [4, 5]);
+    assert!(matches!(bench.deliver(&running.offer, 4).await, Err(StoreError::StaleFence)));
     bench.render(&again).await;
     bench.render(&bench.offer().await).await;
     bench.job_in(job, JobState::Completed).await;

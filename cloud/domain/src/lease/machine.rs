@@ -60,7 +60,7 @@ pub enum LeaseEvent {
 /// What must follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEffect {
-    /// The task goes back to the queue, with its fence raised.
+    /// The task goes back to the queue; its fence rises unless the worker itself ended the lease.
     FreeTask,
     /// The failure is judged; that decides where the task goes.
     JudgeFailure,

@@ -56,4 +56,19 @@ impl Outcome {
             | Self::Cancelled => false,
         }
     }
+
+    /// It ended by the worker's own word. Such an end leaves the task's fence: what was rendered before it is
+    /// good and may still be delivered, until somebody else gets the task.
+    #[must_use]
+    pub const fn is_workers_word(self) -> bool {
+        match self {
+            Self::Rendered
+            | Self::Completed
+            | Self::Failed
+            | Self::Stopped
+            | Self::Declined
+            | Self::Released => true,
+            Self::Expired | Self::NotAnswered | Self::Cancelled => false,
+        }
+    }
 }

@@ -10,8 +10,9 @@
 //!         paused                                any state that has not ended ─► cancelled
 //! ```
 //!
-//! A task has at most one lease. Its fence rises with each change of hands, and whoever comes with an older
-//! one is refused, whatever he says.
+//! A task has at most one lease. Its fence rises with each grant and whenever the cloud takes a lease back,
+//! and whoever comes with an older one is refused, whatever he says. An end that the worker itself reports
+//! (stopped, failed, left) leaves the fence: frames of it that are on their way count until the next grant.
 
 use pictor_actors::units::UnixMillis;
 
@@ -24,7 +25,7 @@ use crate::lease::Outcome;
 pub struct Task {
     /// Where it stands.
     pub state: TaskState,
-    /// Rises with each change of hands.
+    /// Rises with each grant, and when the cloud takes a lease back.
     pub fence: u64,
     /// Somebody has the right to work on it.
     pub is_leased: bool,
@@ -145,7 +146,7 @@ pub fn step(task: &Task, event: &TaskEvent, now: UnixMillis) -> Result<(Task, Ve
             Some((Task { state: TaskState::Running, ..task.clone() }, Vec::new()))
         }
         TaskEvent::FrameStored { fence } => {
-            with_lease(task, *fence)?;
+            may_deliver(task, *fence)?;
             Some(frame_stored(task))
         }
         TaskEvent::AttemptFailed { fence, verdict } => {
@@ -154,14 +155,15 @@ pub fn step(task: &Task, event: &TaskEvent, now: UnixMillis) -> Result<(Task, Ve
         }
         TaskEvent::LeaseEnded { fence, outcome } => {
             with_lease(task, *fence)?;
-            Some((freed(task), vec![TaskEffect::EndLease(*outcome), TaskEffect::WakeDispatcher]))
+            Some((freed(task, *outcome), vec![TaskEffect::EndLease(*outcome), TaskEffect::WakeDispatcher]))
         }
         TaskEvent::PauseAsked => paused(task),
         TaskEvent::ResumeAsked => (task.state == TaskState::Paused)
             .then(|| (Task { state: TaskState::Pending, ..task.clone() }, vec![TaskEffect::WakeDispatcher])),
         TaskEvent::CancelAsked => cancelled(task),
         TaskEvent::RetryAsked => (task.state == TaskState::Failed).then(|| {
-            let again = Task { state: TaskState::Pending, failure: None, not_before: now, ..task.clone() };
+            let (state, fence) = (TaskState::Pending, task.fence + 1);
+            let again = Task { state, fence, failure: None, not_before: now, ..task.clone() };
             (again, vec![TaskEffect::WakeDispatcher])
         }),
     };
@@ -175,6 +177,14 @@ fn with_lease(task: &Task, said: u64) -> Result<(), TaskRefusal> {
         return Err(TaskRefusal::StaleFence { said, fence: task.fence });
     }
     if task.is_leased { Ok(()) } else { Err(TaskRefusal::NoLease) }
+}
+
+/// Whether a frame rendered under that fence still counts: the lease may be over, the task may not.
+fn may_deliver(task: &Task, said: u64) -> Result<(), TaskRefusal> {
+    if said != task.fence {
+        return Err(TaskRefusal::StaleFence { said, fence: task.fence });
+    }
+    if task.state.is_ended() { Err(TaskRefusal::NoLease) } else { Ok(()) }
 }
 
 fn granted(task: &Task, seen: u64, now: UnixMillis) -> Result<Next, TaskRefusal> {
@@ -191,12 +201,13 @@ fn frame_stored(task: &Task) -> (Task, Vec<TaskEffect>) {
     if frames_done < task.frames_total {
         return (task, Vec::new());
     }
+    let end = task.is_leased.then_some(TaskEffect::EndLease(Outcome::Completed));
     let done = Task { state: TaskState::Completed, is_leased: false, ..task };
-    (done, vec![TaskEffect::EndLease(Outcome::Completed), TaskEffect::CheckJob])
+    (done, end.into_iter().chain([TaskEffect::CheckJob]).collect())
 }
 
 fn failed(task: &Task, verdict: &Verdict, now: UnixMillis) -> (Task, Vec<TaskEffect>) {
-    let free = freed(task);
+    let free = freed(task, Outcome::Failed);
     let end = TaskEffect::EndLease(Outcome::Failed);
     let given_up =
         |message: &String| Task { state: TaskState::Failed, failure: Some(message.clone()), ..free.clone() };
@@ -211,16 +222,17 @@ fn failed(task: &Task, verdict: &Verdict, now: UnixMillis) -> (Task, Vec<TaskEff
     }
 }
 
-/// The lease is over: the fence rises, so that nothing of it counts any more.
-fn freed(task: &Task) -> Task {
+/// The lease is over. Taken back by the cloud, nothing of it counts any more: the fence rises.
+fn freed(task: &Task, outcome: Outcome) -> Task {
     let state = if task.state == TaskState::Paused { TaskState::Paused } else { TaskState::Pending };
-    Task { state, fence: task.fence + 1, is_leased: false, ..task.clone() }
+    let fence = task.fence + u64::from(!outcome.is_workers_word());
+    Task { state, fence, is_leased: false, ..task.clone() }
 }
 
 fn paused(task: &Task) -> Next {
     match (task.state, task.is_leased) {
         (TaskState::Pending, true) => {
-            let held = Task { state: TaskState::Paused, ..freed(task) };
+            let held = Task { state: TaskState::Paused, ..freed(task, Outcome::Cancelled) };
             Some((held, vec![TaskEffect::EndLease(Outcome::Cancelled)]))
         }
         (TaskState::Pending, false) => Some((Task { state: TaskState::Paused, ..task.clone() }, Vec::new())),

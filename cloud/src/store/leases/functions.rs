@@ -153,8 +153,9 @@ impl Store {
         .await
     }
 
-    /// Ends those of these leases that are live and puts their tasks back, with the fence raised; returns the
-    /// ones it ended.
+    /// Ends those of these leases that are live and puts their tasks back; returns the ones it ended. The
+    /// fence rises unless the end is the worker's own word (stopped, declined, left): what it has rendered by
+    /// then may still come.
     pub async fn release_leases(
         &self,
         leases: &[LeaseId],

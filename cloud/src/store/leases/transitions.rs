@@ -185,8 +185,8 @@ async fn put_back(
         .map(|_| ())
 }
 
-/// Ends a live lease of a locked job from the cloud's side and raises the fence: what its worker still sends
-/// is refused.
+/// Ends a live lease of a locked job. Where the cloud takes it back the fence rises: what its worker still
+/// sends is refused. Where the worker itself ended it, frames on their way count until the next grant.
 pub(in crate::store) async fn end_and_put_back(
     session: &mut Session,
     lease: &LeaseRow,
@@ -195,7 +195,9 @@ pub(in crate::store) async fn end_and_put_back(
 ) -> Result<LeaseRow> {
     end_lease(session, lease, outcome, None, now).await?;
     put_back(session, lease, None, UnixMillis(0)).await?;
-    session.run("UPDATE tasks SET fence = fence + 1 WHERE id = $1", args![lease.task_id]).await?;
+    if !outcome.is_workers_word() {
+        session.run("UPDATE tasks SET fence = fence + 1 WHERE id = $1", args![lease.task_id]).await?;
+    }
     Ok(lease.clone().ended(outcome, now))
 }
 

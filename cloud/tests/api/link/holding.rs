@@ -76,10 +76,8 @@ async fn a_lease_the_worker_does_not_name_is_free_at_once() {
     let _wire = worker.connect().await;
     let look = || async { outcome(&app, lease).await };
     assert_eq!(eventually("the lease is released", look).await, Outcome::Released);
-    assert!(
-        app.store.task(app.store.lease(lease.lease).await.unwrap().task_id).await.unwrap().fence
-            > lease.fence
-    );
+    let task = app.store.lease(lease.lease).await.unwrap().task_id;
+    assert_eq!(app.store.task(task).await.unwrap().lease_id, None);
 }
 
 #[tokio::test]
