@@ -115,7 +115,9 @@ impl Farm {
             bearer,
             heartbeat_after_ms: adopted.heartbeat_after.0,
             lease_ttl_ms: self.timing.lease_ttl.0,
-            drop: adopted.drop,
+            // The answer to the first heartbeat stops what is not its any more: a hello does not tell what it
+            // works on from frames on their way, which may still count.
+            drop: Vec::new(),
             worker_name,
             wallet_address,
         })

@@ -128,7 +128,7 @@ impl WorkerNode {
             self.say(ToWorker::SetPause { pause: self.pause.clone() });
         }
         self.report_sign(None, compared.renew, now);
-        Ok(Adopted { heartbeat_after: after, drop: compared.foreign })
+        Ok(Adopted { heartbeat_after: after })
     }
 
     fn take_facts(&mut self, hello: Hello) {

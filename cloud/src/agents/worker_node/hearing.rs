@@ -64,7 +64,7 @@ impl WorkerNode {
             self.wiring.timing.policy.next_after(self.wiring.nodes.connected(), super::effects::random());
         self.liveness.on_sign(now.mono, after);
         self.last_heartbeat_at = Some(now.wall);
-        let compared = self.holdings.on_heartbeat(&named(&heartbeat), now.mono);
+        let compared = self.holdings.on_heartbeat(&in_slots(&heartbeat), &named(&heartbeat), now.mono);
         self.activity = Some(heartbeat.activity);
         self.take_statuses(heartbeat.slots);
         if !compared.lost.is_empty() {
@@ -175,6 +175,11 @@ impl WorkerNode {
 }
 
 /// Every lease that the heartbeat names.
+/// The leases that slots work on.
+fn in_slots(heartbeat: &Heartbeat) -> BTreeSet<LeaseRef> {
+    heartbeat.slots.iter().filter_map(|slot| slot.lease).collect()
+}
+
 fn named(heartbeat: &Heartbeat) -> BTreeSet<LeaseRef> {
-    heartbeat.slots.iter().filter_map(|slot| slot.lease).chain(heartbeat.held.iter().copied()).collect()
+    in_slots(heartbeat).into_iter().chain(heartbeat.held.iter().copied()).collect()
 }

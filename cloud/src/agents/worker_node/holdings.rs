@@ -48,7 +48,8 @@ pub(super) enum Stage {
 /// What a worker's word about its leases leads to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Compared {
-    /// Named, but not the worker's: it is to stop them.
+    /// Worked on by a slot, but not the worker's: it is to stop them. One that is only named may have frames
+    /// on their way, rendered before it ended: whether these still count is decided when they come.
     pub foreign: Vec<LeaseRef>,
     /// The worker's, but it no longer knows of them: they go back.
     pub lost: Vec<LeaseId>,
@@ -99,7 +100,8 @@ impl Holdings {
     }
 
     /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards
-    /// the set holds what both agree on.
+    /// the set holds what both agree on. A hello does not tell slots from frames on their way, so nothing is
+    /// foreign yet: the first heartbeat tells.
     pub fn reconcile(&mut self, named: &[LeaseRef], live: &[LeaseRow]) -> Compared {
         for row in live {
             let known = self.0.get(&row.id).and_then(|held| held.frames);
@@ -107,7 +109,6 @@ impl Holdings {
         }
         let mut compared = Compared::default();
         let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
-        compared.foreign.extend(named.iter().copied().filter(|lease| self.get(*lease).is_none()));
         let is_named =
             |id: &LeaseId, held: &Held| named.contains(&LeaseRef { lease: *id, fence: held.fence });
         compared.lost.extend(self.0.iter().filter(|(id, held)| !is_named(id, held)).map(|(id, _)| *id));
@@ -118,10 +119,15 @@ impl Holdings {
         compared
     }
 
-    /// A heartbeat names the leases the worker has.
-    pub fn on_heartbeat(&mut self, named: &BTreeSet<LeaseRef>, now: Mono) -> Compared {
+    /// A heartbeat names the leases the worker has, among them those `in_slots`.
+    pub fn on_heartbeat(
+        &mut self,
+        in_slots: &BTreeSet<LeaseRef>,
+        named: &BTreeSet<LeaseRef>,
+        now: Mono,
+    ) -> Compared {
         let mut compared = Compared::default();
-        compared.foreign.extend(named.iter().copied().filter(|lease| self.get(*lease).is_none()));
+        compared.foreign.extend(in_slots.iter().copied().filter(|lease| self.get(*lease).is_none()));
         for (id, held) in &mut self.0 {
             if named.contains(&LeaseRef { lease: *id, fence: held.fence }) {
                 held.unnamed = 0;
@@ -255,7 +261,8 @@ mod tests {
     }
 
     fn beat(holdings: &mut Holdings, named: &[LeaseRef], at: u64) -> Compared {
-        holdings.on_heartbeat(&named.iter().copied().collect(), Mono(at))
+        let named = named.iter().copied().collect();
+        holdings.on_heartbeat(&named, &named, Mono(at))
     }
 
     #[test]
@@ -264,7 +271,7 @@ mod tests {
         let live = [row(1, LeaseState::Running), row(2, LeaseState::Offered), row(3, LeaseState::Accepted)];
         let stale = LeaseRef { fence: 7, ..lease(3) };
         let compared = holdings.reconcile(&[lease(1), stale, lease(9)], &live);
-        assert_eq!(compared.foreign, [stale, lease(9)]);
+        assert_eq!(compared.foreign, [], "the first heartbeat tells whether a slot works on them");
         assert_eq!(compared.lost, [lease(2).lease, lease(3).lease]);
         assert_eq!(compared.renew, [lease(1).lease]);
         assert!(holdings.get(lease(1)).is_some() && holdings.len() == 1);

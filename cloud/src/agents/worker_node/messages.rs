@@ -2,9 +2,7 @@
 
 use actix::Message;
 use pictor_actors::ids::{LeaseId, LinkId};
-use pictor_actors::protocol::{
-    Cancel, FromWorker, Hello, LeaseRef, MetricSample, Offer, Pause, Refusal, ToWorker,
-};
+use pictor_actors::protocol::{Cancel, FromWorker, Hello, MetricSample, Offer, Pause, Refusal, ToWorker};
 use pictor_actors::units::{Millis, UnixMillis};
 use tokio::sync::mpsc;
 
@@ -29,8 +27,6 @@ pub struct Adopt {
 pub struct Adopted {
     /// First heartbeat after this.
     pub heartbeat_after: Millis,
-    /// Leases the worker named that are not its any more.
-    pub drop: Vec<LeaseRef>,
 }
 
 /// The worker said something over this connection.

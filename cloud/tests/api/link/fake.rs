@@ -10,10 +10,11 @@ use pictor_actors::ids::WorkerId;
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::codec::encode;
 use pictor_actors::protocol::enrolment::{ConfigurationFile, EnrolRequest};
+use pictor_actors::protocol::heartbeat::SlotPhase;
 use pictor_actors::protocol::hello::proof_message;
 use pictor_actors::protocol::{
-    Challenge, FromWorker, Heartbeat, Hello, LeaseRef, MachineFacts, MetricSample, Refusal, SUBPROTOCOL,
-    SlotFacts, ToWorker, VERSION, Welcome, WorkerActivity,
+    Challenge, FromWorker, Heartbeat, HeartbeatAck, Hello, LeaseRef, MachineFacts, MetricSample, Refusal,
+    SUBPROTOCOL, SlotFacts, SlotStatus, ToWorker, VERSION, Welcome, WorkerActivity,
 };
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -158,9 +159,24 @@ impl Wire {
     }
 
     /// A heartbeat that names these leases; its answer.
-    pub async fn beat(&mut self, held: &[LeaseRef]) -> pictor_actors::protocol::HeartbeatAck {
+    pub async fn beat(&mut self, held: &[LeaseRef]) -> HeartbeatAck {
+        self.beat_working(&[], held).await
+    }
+
+    /// A heartbeat whose slots work on these leases and that names those others.
+    pub async fn beat_working(&mut self, working: &[LeaseRef], held: &[LeaseRef]) -> HeartbeatAck {
         self.seq += 1;
-        self.say(&FromWorker::Heartbeat(Box::new(heartbeat(self.seq, held)))).await;
+        let slots = (0..).zip(working).map(|(slot, lease)| SlotStatus {
+            slot,
+            phase: SlotPhase::Rendering,
+            lease: Some(*lease),
+            frame: None,
+            frame_done: None,
+            frames_done: 0,
+            progress_age_ms: None,
+        });
+        let beat = Heartbeat { slots: slots.collect(), ..heartbeat(self.seq, held) };
+        self.say(&FromWorker::Heartbeat(Box::new(beat))).await;
         loop {
             match self.hear().await {
                 Ok(ToWorker::HeartbeatAck(ack)) => {

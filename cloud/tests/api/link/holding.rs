@@ -3,9 +3,11 @@
 use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{
-    FromWorker, LeaseRef, MachineChanged, MachineFacts, SearchPhase, SlotFacts, ToWorker,
+    AttemptEnded, AttemptOutcome, FailureClass, FromWorker, LeaseRef, MachineChanged, MachineFacts, Pause,
+    PauseReason, SearchPhase, SlotFacts, ToWorker,
 };
 use pictor_actors::units::Millis;
+use pictor_cloud::store::UploadVerdict;
 use pictor_cloud_domain::lease::Outcome;
 
 use super::fake::{FakeWorker, eventually};
@@ -81,14 +83,39 @@ async fn a_lease_the_worker_does_not_name_is_free_at_once() {
 }
 
 #[tokio::test]
-async fn leases_that_are_not_the_workers_are_dropped_at_hello_and_cancelled_at_a_heartbeat() {
+async fn leases_that_are_not_the_workers_are_cancelled_where_a_slot_works_on_them() {
     let app = TestApp::start().await;
     let (worker, lease) = leased(&app).await;
     let stale = LeaseRef { fence: lease.fence + 5, ..lease };
     let foreign = LeaseRef { lease: LeaseId::generate(), fence: 1 };
     let (mut wire, welcome) = worker.connect_holding(&[lease, stale, foreign]).await;
-    assert_eq!(welcome.drop, [stale, foreign]);
-    assert_eq!(wire.beat(&[lease, foreign]).await.cancel, [foreign]);
+    assert_eq!(welcome.drop, [], "they may have frames on their way");
+    assert_eq!(wire.beat(&[lease, foreign]).await.cancel, []);
+    assert_eq!(wire.beat_working(&[foreign], &[lease, stale]).await.cancel, [foreign]);
+}
+
+#[tokio::test]
+async fn frames_rendered_before_a_failure_or_a_goodbye_are_taken_afterwards() {
+    let app = TestApp::start().await;
+    let (worker, lease) = leased(&app).await;
+    // Nothing is handed out anew while the test looks.
+    let pause = Pause { reason: PauseReason::Dashboard, until: None };
+    app.store.set_worker_pause(worker.id, Some(&pause), app.now()).await.unwrap();
+    let (mut wire, _) = worker.connect_holding(&[lease]).await;
+    app.farm.job_changed(app.store.lease(lease.lease).await.unwrap().job_id);
+    let (class, message) = (FailureClass::Crash, "it fell".to_owned());
+    let failed = AttemptOutcome::Failed { class, message, frame: Some(2) };
+    wire.say(&FromWorker::AttemptEnded(AttemptEnded { lease, outcome: failed })).await;
+    // One frame waits in its outbox: it goes on naming the lease.
+    assert_eq!(wire.beat(&[lease]).await.cancel, []);
+    let look = || async { outcome(&app, lease).await };
+    eventually("the failure is stored", look).await;
+    assert_eq!(wire.beat(&[lease]).await.cancel, []);
+    wire.say(&FromWorker::Goodbye { reason: "updating".to_owned() }).await;
+    let (mut wire, welcome) = worker.connect_holding(&[lease]).await;
+    assert_eq!((welcome.drop, wire.beat(&[lease]).await.cancel), (vec![], vec![]));
+    let verdict = app.store.lease_for_upload(lease.lease, lease.fence, 1).await.unwrap();
+    assert!(matches!(verdict, UploadVerdict::Wanted { .. }), "{verdict:?}");
 }
 
 #[tokio::test]
