@@ -150,7 +150,7 @@ impl WorkerNode {
                     tracing::warn!(worker = %self.id, link = %link.id, "worker does not take its messages");
                     self.wiring.metrics.link_refused("slow");
                 }
-                self.link = None;
+                self.lose_link();
                 false
             }
         }
@@ -221,6 +221,7 @@ impl WorkerNode {
         self.timer = Some((at, handle));
     }
 
+    /// Every end of a connection comes by here: the actor stays for its 15 minutes, which begin now.
     pub(super) fn lose_link(&mut self) {
         self.link = None;
         self.retire_at = self.wiring.now().mono.plus(RETIRE_AFTER);

@@ -131,7 +131,7 @@ impl Handler<SayBye> for WorkerNode {
     fn handle(&mut self, _bye: SayBye, _context: &mut Context<Self>) {
         let reason = "the cloud stops; leases stay valid".to_owned();
         self.say(ToWorker::Bye { reason, retry_after_ms: COME_BACK_AFTER.0 });
-        self.link = None;
+        self.lose_link();
     }
 }
 

@@ -21,7 +21,7 @@ impl WorkerNode {
         match said {
             FromWorker::Hello(_) => {
                 tracing::warn!(worker = %self.id, "a second hello on one socket");
-                self.link = None;
+                self.lose_link();
             }
             FromWorker::MachineChanged(changed) => self.on_machine_changed(*changed, context),
             FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(*heartbeat, context),
@@ -93,9 +93,10 @@ impl WorkerNode {
         self.activity = None;
         let leases = self.holdings.clear();
         self.release(leases, Outcome::Released, context);
-        if let Some(link) = self.link.take() {
-            self.forget_link(link.id, context);
+        if let Some(link) = self.link.as_ref().map(|link| link.id) {
+            self.forget_link(link, context);
         }
+        self.lose_link();
         self.report(now);
     }
 
@@ -174,12 +175,12 @@ impl WorkerNode {
     }
 }
 
-/// Every lease that the heartbeat names.
 /// The leases that slots work on.
 fn in_slots(heartbeat: &Heartbeat) -> BTreeSet<LeaseRef> {
     heartbeat.slots.iter().filter_map(|slot| slot.lease).collect()
 }
 
+/// Every lease that the heartbeat names.
 fn named(heartbeat: &Heartbeat) -> BTreeSet<LeaseRef> {
     in_slots(heartbeat).into_iter().chain(heartbeat.held.iter().copied()).collect()
 }

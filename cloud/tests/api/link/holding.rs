@@ -132,6 +132,21 @@ async fn a_goodbye_frees_leases_and_a_cut_line_does_not() {
 }
 
 #[tokio::test]
+async fn a_goodbye_after_a_long_connection_keeps_what_was_measured() {
+    let app = TestApp::start().await;
+    let worker = FakeWorker::enrolled(&app).await;
+    let mut wire = worker.connect().await;
+    app.clock.advance(Millis::from_secs(16 * 60));
+    wire.beat(&[]).await;
+    wire.say(&FromWorker::Goodbye { reason: "updating".to_owned() }).await;
+    eventually("the connection has ended in the store", || async {
+        app.store.worker(worker.id).await.unwrap().link_id.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(app.farm.worker_samples(worker.id).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_word_under_a_lease_that_is_not_the_workers_is_answered_with_a_cancel() {
     let app = TestApp::start().await;
     let worker = FakeWorker::enrolled(&app).await;
