@@ -102,6 +102,23 @@ async fn a_paused_job_gives_nothing_out_keeps_its_frame_in_hand_and_goes_on() {
 }
 
 #[actix_rt::test]
+async fn a_rendered_attempt_is_stored_as_such_until_its_frames_are_there() {
+    let bench = Bench::with_workers(1).await;
+    let job = bench.job_with("1-2", |new| new.chunk = Some(2)).await;
+    let offer = bench.offer().await;
+    bench.start(&offer).await;
+    bench.frame(&offer, 1).await;
+    bench.ended(&offer, AttemptOutcome::Rendered).await;
+    let lease = || async { bench.store.lease(offer.offer.lease.lease).await.unwrap() };
+    let row = bench.wait("outcome", || async { Some(lease().await).filter(|row| row.outcome.is_some()) });
+    let row = row.await;
+    assert_eq!((row.outcome, row.ended_at), (Some(Outcome::Rendered), None));
+    bench.frame(&offer, 2).await;
+    bench.job_in(job, JobState::Completed).await;
+    assert_eq!(lease().await.outcome, Some(Outcome::Completed));
+}
+
+#[actix_rt::test]
 async fn a_cancelled_job_takes_its_leases_back_and_refuses_late_frames() {
     let bench = Bench::with_workers(1).await;
     let job = bench.job_with("1-10", |new| new.chunk = Some(10)).await;

@@ -144,6 +144,15 @@ pub(super) async fn give_back(reach: Rc<Reach>, lease: LeaseId, outcome: Outcome
     Happened::LeaseGivenBack(lease, released)
 }
 
+/// Stores that every frame of a lease is rendered: it stays live until they are delivered, and no longer
+/// holds its slot, also after a reconnect or a restart.
+pub(super) async fn keep_rendered(reach: Rc<Reach>, LeaseRef { lease, fence }: LeaseRef) -> Happened {
+    let (store, outcome) = (&reach.ports.store, Outcome::Rendered);
+    let end = AttemptEnd { outcome, failure: None, task_goes: TaskGoes::Stays, worker_fault: None };
+    let ended = retried(|| store.end_attempt(lease, fence, &end, reach.now())).await;
+    Happened::LeaseMarked(ended.map(|ended| ended.lease))
+}
+
 pub(super) async fn check_end(reach: Rc<Reach>, job: JobId) -> Happened {
     let store = &reach.ports.store;
     Happened::EndChecked(retried(|| store.end_job_if_done(job, reach.now())).await)

@@ -99,6 +99,7 @@ impl Job {
         match ended.outcome {
             AttemptOutcome::Rendered => {
                 self.tracking.rendered(lease.lease);
+                self.run(effects::keep_rendered(Rc::clone(&self.reach), lease), context);
                 self.reach.wake();
             }
             AttemptOutcome::Stopped => {

@@ -104,8 +104,12 @@ impl Holdings {
     /// foreign yet: the first heartbeat tells.
     pub fn reconcile(&mut self, named: &[LeaseRef], live: &[LeaseRow]) -> Compared {
         for row in live {
-            let known = self.0.get(&row.id).and_then(|held| held.frames);
-            self.0.insert(row.id, of_row(row, known));
+            let mut held = of_row(row, self.0.get(&row.id).and_then(|held| held.frames));
+            // The row may not say yet that all is rendered.
+            if self.0.get(&row.id).is_some_and(|known| known.stage == Stage::Delivering) {
+                held.stage = Stage::Delivering;
+            }
+            self.0.insert(row.id, held);
         }
         let mut compared = Compared::default();
         let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
@@ -321,6 +325,24 @@ mod tests {
         assert_eq!(holdings.take_unanswered(Mono(by.0 - 1)), []);
         assert_eq!(holdings.take_unanswered(by), [lease(1)]);
         assert_eq!((holdings.next_deadline(), holdings.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_lease_whose_frames_are_on_their_way_is_not_foreign() {
+        let mut holdings = Holdings::default();
+        assert_eq!(holdings.reconcile(&[lease(1)], &[]).foreign, []);
+        let delivering = BTreeSet::from([lease(1)]);
+        assert_eq!(holdings.on_heartbeat(&BTreeSet::new(), &delivering, Mono(0)).foreign, []);
+        assert_eq!(beat(&mut holdings, &[lease(1)], 1).foreign, [lease(1)], "now a slot works on it");
+    }
+
+    #[test]
+    fn a_reconnect_leaves_the_slot_of_a_delivering_lease_free() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Mono(0));
+        holdings.advance(lease(1).lease, Stage::Delivering);
+        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
+        assert_eq!((holdings.count_on(0), holdings.len()), (0, 1));
     }
 
     #[test]
