@@ -12,8 +12,8 @@ use pictor_cloud_domain::liveness::Connection;
 
 use super::free_slots::FreeSlots;
 use super::messages::{
-    CancelLease, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeReport, NodeReported, NodeRetired,
-    OfferTask, OfferTasks, RestWorker, SlotCapacity,
+    CancelLease, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew, NodeReport, NodeReported,
+    NodeRetired, OfferTask, OfferTasks, RestWorker, SlotCapacity,
 };
 use super::writes::Writes;
 use crate::agents::dispatcher::Wake;
@@ -79,7 +79,7 @@ impl Fleet {
     fn offer(&mut self, task: OfferTask, context: &mut Context<Self>) {
         let (worker, slot, job) = (task.worker, task.offer.slot, task.offer.task.job);
         let lease = task.offer.lease.lease;
-        let number = self.free.offer(worker, slot, job);
+        let number = self.free.offer(worker, slot, job, lease);
         let offered = match self.wiring.nodes.get(worker) {
             Some(node) => node.try_send(OfferLease { offer: Box::new(task.offer), number }),
             None => Err(DoorError::Closed),
@@ -87,7 +87,7 @@ impl Fleet {
         if let Err(error) = offered {
             tracing::warn!(%worker, %lease, %error, "an offer did not get to its worker");
             self.free.offer_failed(worker, number);
-            self.release_unsent(lease, context);
+            self.release_unsent(vec![lease], context);
         }
     }
 
@@ -166,6 +166,15 @@ impl Handler<NodeRetired> for Fleet {
         }
         self.live.remove(&worker);
         self.free.forget(worker);
+    }
+}
+
+impl Handler<NodeBeginsAnew> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, NodeBeginsAnew(worker): NodeBeginsAnew, context: &mut Context<Self>) {
+        let unheard = self.free.begin_anew(worker);
+        self.release_unsent(unheard, context);
     }
 }
 

@@ -10,6 +10,7 @@ use pictor_actors::units::Millis;
 use pictor_cloud_domain::lease::Outcome;
 
 use super::actor::Fleet;
+use super::messages::NodeBeginsAnew;
 use super::writes::Batch;
 use crate::agents::jobs::LeasesReleased;
 use crate::agents::wiring::Wiring;
@@ -21,6 +22,9 @@ const NODE_MAILBOX: usize = 64;
 /// A worker whose words make its actor panic must not be able to end the process, so its budget is far above
 /// what a connection can spend (each panic costs it a reconnect).
 const NODE_BUDGET: RestartBudget = RestartBudget { restarts: 10_000, within: Millis::from_secs(60) };
+
+/// The fleet's answer is waited for no longer than this.
+const FLEET_WITHIN: Millis = Millis::from_secs(2);
 
 /// A stop was asked for.
 #[derive(Debug, Message)]
@@ -71,17 +75,20 @@ impl Fleet {
         }
     }
 
-    /// A stored lease that its worker will not hear of goes back.
-    pub(super) fn release_unsent(&self, lease: LeaseId, context: &mut Context<Self>) {
+    /// Stored leases that their worker will not hear of go back.
+    pub(super) fn release_unsent(&self, leases: Vec<LeaseId>, context: &mut Context<Self>) {
+        if leases.is_empty() {
+            return;
+        }
         let (store, clock) = (self.wiring.store.clone(), self.wiring.clock.clone());
         let (jobs, metrics) = (self.wiring.work.jobs.clone(), self.wiring.metrics.clone());
         let releasing = async move {
-            match store.release_leases(&[lease], Outcome::NotAnswered, clock.now().wall).await {
+            match store.release_leases(&leases, Outcome::NotAnswered, clock.now().wall).await {
                 Ok(released) => {
-                    metrics.lease_ended(Outcome::NotAnswered.as_str());
+                    released.iter().for_each(|_| metrics.lease_ended(Outcome::NotAnswered.as_str()));
                     let _ = jobs.try_send(LeasesReleased(released)); // else the sweeps find the task
                 }
-                Err(error) => tracing::warn!(%lease, %error, "a lease was not released; it expires"),
+                Err(error) => tracing::warn!(?leases, %error, "leases were not released; they expire"),
             }
         };
         context.spawn(releasing.into_actor(self));
@@ -112,7 +119,8 @@ async fn store_batch(
     Ok(())
 }
 
-/// Starts a worker's actor. When it must be built anew its row is read again.
+/// Starts a worker's actor. When it must be built anew its row is read again, after the fleet has heard of
+/// it: no offer gets to the new actor before that.
 pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode> {
     let keeping =
         Keeping { name: "worker_node", budget: NODE_BUDGET, mailbox: NODE_MAILBOX, stuck_after: None };
@@ -125,6 +133,10 @@ pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode
                 Some(row) => row,
                 None => {
                     wiring.metrics.actor_restarted("worker_node", "ended");
+                    if let Some(fleet) = wiring.fleet.get() {
+                        // Not taken: the fleet itself is being built anew and remembers no offer.
+                        let _ = fleet.ask(NodeBeginsAnew(worker), FLEET_WITHIN).await;
+                    }
                     wiring.store.worker(worker).await?
                 }
             };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use pictor_actors::ids::{JobId, WorkerId};
+use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::limits::LEASES_PER_SLOT_MAX;
 use pictor_actors::units::UnixMillis;
 
@@ -22,8 +22,17 @@ struct OfWorker {
     slots: Vec<SlotCapacity>,
     rested_until: Option<UnixMillis>,
     offers_sent: u64,
-    /// Offers that no report has counted yet: number, slot, job.
-    on_their_way: VecDeque<(u64, u16, JobId)>,
+    /// Offers that no report has counted yet.
+    on_their_way: VecDeque<Coming>,
+}
+
+/// An offer on its way.
+#[derive(Debug, Clone, Copy)]
+struct Coming {
+    number: u64,
+    slot: u16,
+    job: JobId,
+    lease: LeaseId,
 }
 
 impl FreeSlots {
@@ -42,26 +51,36 @@ impl FreeSlots {
         let (room, engines) = (of_worker.room(), of_worker.engines());
         of_worker.slots = slots;
         of_worker.rested_until = rested_until;
-        of_worker.on_their_way.retain(|(number, ..)| *number > offers_seen);
+        of_worker.on_their_way.retain(|coming| coming.number > offers_seen);
         of_worker.room() > room || of_worker.engines() > engines
     }
 
     /// An offer leaves for a worker; its number.
-    pub fn offer(&mut self, worker: WorkerId, slot: u16, job: JobId) -> u64 {
+    pub fn offer(&mut self, worker: WorkerId, slot: u16, job: JobId, lease: LeaseId) -> u64 {
         let of_worker = self.workers.entry(worker).or_default();
         of_worker.offers_sent += 1;
-        of_worker.on_their_way.push_back((of_worker.offers_sent, slot, job));
-        of_worker.offers_sent
+        let number = of_worker.offers_sent;
+        of_worker.on_their_way.push_back(Coming { number, slot, job, lease });
+        number
     }
 
     /// The offer did not get to the worker's actor.
     pub fn offer_failed(&mut self, worker: WorkerId, number: u64) {
         if let Some(of_worker) = self.workers.get_mut(&worker) {
-            of_worker.on_their_way.retain(|(own, ..)| *own != number);
+            of_worker.on_their_way.retain(|coming| coming.number != number);
         }
     }
 
-    /// The worker's actor is gone, or begins anew without a memory of offers.
+    /// The worker's actor begins anew, without slots as yet and without a memory of offers: those on their
+    /// way died with the one before. Returns their leases. The count goes on, so that an offer which the new
+    /// actor gets meanwhile is not taken for an older one.
+    pub fn begin_anew(&mut self, worker: WorkerId) -> Vec<LeaseId> {
+        let Some(of_worker) = self.workers.get_mut(&worker) else { return Vec::new() };
+        of_worker.slots.clear();
+        of_worker.on_their_way.drain(..).map(|coming| coming.lease).collect()
+    }
+
+    /// The worker's actor is gone.
     pub fn forget(&mut self, worker: WorkerId) {
         self.workers.remove(&worker);
     }
@@ -77,11 +96,11 @@ impl OfWorker {
     fn all(&self, now: UnixMillis) -> impl Iterator<Item = SlotCapacity> + '_ {
         let rested = self.rested_until.is_some_and(|until| now < until);
         self.slots.iter().map(move |slot| {
-            let coming = self.on_their_way.iter().filter(|(_, number, _)| *number == slot.slot);
+            let coming = self.on_their_way.iter().filter(|coming| coming.slot == slot.slot);
             let held = usize::from(slot.leases_held) + coming.clone().count();
             SlotCapacity {
                 leases_held: u8::try_from(held).unwrap_or(u8::MAX),
-                warm_job: slot.warm_job.or_else(|| coming.clone().next_back().map(|(.., job)| *job)),
+                warm_job: slot.warm_job.or_else(|| coming.clone().next_back().map(|coming| coming.job)),
                 rested,
                 ..slot.clone()
             }
@@ -107,6 +126,7 @@ mod tests {
 
     const WORKER: WorkerId = WorkerId::from_u128(1);
     const JOB: JobId = JobId::from_u128(2);
+    const LEASE: LeaseId = LeaseId::from_u128(3);
     const NOW: UnixMillis = UnixMillis(100);
 
     fn slot(number: u16, leases_held: u8) -> SlotCapacity {
@@ -130,10 +150,10 @@ mod tests {
     fn an_offer_counts_from_the_moment_it_leaves_until_a_report_has_seen_it() {
         let mut free = FreeSlots::default();
         assert!(free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None));
-        let first = free.offer(WORKER, 0, JOB);
+        let first = free.offer(WORKER, 0, JOB, LEASE);
         assert_eq!(held(&free), [(0, 1), (1, 0)]);
         assert_eq!(free.all(NOW)[0].warm_job, Some(JOB), "the one ahead should be of the same job");
-        let second = free.offer(WORKER, 0, JOB);
+        let second = free.offer(WORKER, 0, JOB, LEASE);
         assert_eq!(held(&free), [(1, 0)]);
         free.report(WORKER, vec![slot(0, 0), slot(1, 0)], 0, None);
         assert_eq!(held(&free), [(1, 0)], "a report from before the offers");
@@ -147,10 +167,25 @@ mod tests {
     fn an_offer_that_did_not_get_there_makes_room_again() {
         let mut free = FreeSlots::default();
         free.report(WORKER, vec![slot(0, 1)], 0, None);
-        let number = free.offer(WORKER, 0, JOB);
+        let number = free.offer(WORKER, 0, JOB, LEASE);
         assert_eq!(held(&free), []);
         free.offer_failed(WORKER, number);
         assert_eq!(held(&free), [(0, 1)]);
+    }
+
+    #[test]
+    fn offers_that_died_with_the_workers_actor_make_room_again() {
+        let mut free = FreeSlots::default();
+        free.report(WORKER, vec![slot(0, 0)], 0, None);
+        free.offer(WORKER, 0, JOB, LEASE);
+        free.offer(WORKER, 0, JOB, LeaseId::from_u128(4));
+        assert_eq!(free.begin_anew(WORKER), [LEASE, LeaseId::from_u128(4)]);
+        assert_eq!(free.all(NOW), [], "it is not connected yet");
+        // The new actor has seen no offer.
+        assert!(free.report(WORKER, vec![slot(0, 0)], 0, None));
+        assert_eq!(held(&free), [(0, 0)]);
+        assert_eq!(free.offer(WORKER, 0, JOB, LEASE), 3);
+        assert_eq!(free.begin_anew(WorkerId::from_u128(9)), []);
     }
 
     #[test]

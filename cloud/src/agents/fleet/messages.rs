@@ -114,6 +114,11 @@ pub struct NodeReport {
     pub minute: Option<WorkerMinuteRow>,
 }
 
+/// The worker's actor has ended and is built anew: what waited in its mailbox is lost.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct NodeBeginsAnew(pub WorkerId);
+
 /// The worker was away for long, or was removed: its actor may go.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
