@@ -164,6 +164,10 @@ impl Bench {
         Self::over(self.store, self.clock, self.account, self.fleet)
     }
 
+    pub fn is_stopping(&self) -> bool {
+        self.ports.shutdown.is_stopping()
+    }
+
     pub fn now(&self) -> UnixMillis {
         self.clock.now().wall
     }

@@ -208,3 +208,16 @@ async fn a_task_that_silences_its_workers_is_given_up() {
     let row = bench.job_in(job, JobState::Failed).await;
     assert_eq!((row.frames_done, row.frames_failed), (0, 1));
 }
+
+#[actix_rt::test]
+async fn a_job_that_cannot_be_worked_on_fails_and_the_others_go_on() {
+    let bench = Bench::with_workers(1).await;
+    let broken = bench.job_with("1-4", |new| new.frames = "no frames".to_owned()).await;
+    let row = bench.job_in(broken, JobState::Failed).await;
+    let reason = row.reason.unwrap();
+    assert!(reason.contains("its frames cannot be read") && reason.contains("try it again"), "{reason}");
+    assert!(!bench.is_stopping(), "one job's faults are not the process's");
+    let good = bench.job("1").await;
+    bench.render(&bench.offer().await).await;
+    bench.job_in(good, JobState::Completed).await;
+}

@@ -39,6 +39,8 @@ pub(super) struct Job {
     slots: Rc<Cell<SlotsSeen>>,
     /// One cut at a time: each begins where the last one ended.
     is_cutting: bool,
+    /// Its end is not the job's fault.
+    is_excused: Rc<Cell<bool>>,
     announcing: Option<SpawnHandle>,
     keeping_lines: Option<SpawnHandle>,
 }
@@ -52,8 +54,8 @@ pub(super) struct Parts {
 }
 
 impl Job {
-    /// Reads the job; [`Gone`] if it is not live.
-    pub async fn build(id: JobId, parts: Parts) -> Result<Self, BuildError> {
+    /// Reads the job; [`Gone`] if it is not live. `is_excused` is set before it ends because of the database.
+    pub async fn build(id: JobId, parts: Parts, is_excused: Rc<Cell<bool>>) -> Result<Self, BuildError> {
         let store = &parts.reach.ports.store;
         let (Rows { job, open, leases }, times) = match effects::read_to_build(store, id).await {
             Err(StoreError::NotFound) => return Err(Box::new(Gone)),
@@ -71,6 +73,7 @@ impl Job {
             registry: parts.registry,
             slots: parts.slots,
             is_cutting: false,
+            is_excused,
             announcing: None,
             keeping_lines: None,
         })
@@ -189,6 +192,7 @@ impl Job {
         match error {
             StoreError::Unknown(_) => {
                 tracing::warn!(job = %self.id, %error, "{what}: starts anew from the rows");
+                self.is_excused.set(true);
                 context.stop();
             }
             StoreError::NotFound | StoreError::Conflict(_) | StoreError::StaleFence => {

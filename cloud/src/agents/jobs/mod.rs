@@ -7,6 +7,7 @@
 
 mod actor;
 mod effects;
+mod faults;
 mod happened;
 mod hearing;
 mod lines;

@@ -12,6 +12,7 @@ use pictor_actors::units::Millis;
 
 use super::actor::{Job, Parts};
 use super::effects::retried;
+use super::faults::Faults;
 use super::messages::{
     AttemptSaid, FrameStored, GetJobLive, JobChanged, JobEnded, JobsWait, LeasesGranted, LeasesReleased,
     SlotsSeen,
@@ -21,6 +22,9 @@ use crate::agents::ports::ANSWER_WITHIN;
 
 /// Messages one job may have waiting: a burst of log lines and progress from many slots.
 const JOB_MAILBOX: usize = 1_024;
+/// One job's faults must not end the process, so its keeper's budget is far above what its own ([`Faults`])
+/// lets it spend.
+const KEEPER_BUDGET: RestartBudget = RestartBudget { restarts: 10_000, within: Millis::from_secs(60) };
 /// Jobs whose word of a change was lost are found this often.
 const LOOK_AGAIN_EVERY: Millis = Millis::from_secs(30);
 /// Messages that wait for actors which are being built.
@@ -46,16 +50,17 @@ impl Jobs {
         }
         let keeping = Keeping {
             name: "job",
-            budget: RestartBudget::default(),
+            budget: KEEPER_BUDGET,
             mailbox: JOB_MAILBOX,
             // Jobs come in such numbers that asking each would cost more than it tells.
             stuck_after: None,
         };
         let parts = self.parts.clone();
         let shutdown = self.parts.reach.ports.shutdown.clone();
+        let faults = Rc::new(Faults::new(id));
         let door = keep(keeping, &shutdown, move || {
-            let parts = parts.clone();
-            async move { Job::build(id, parts).await }
+            let (parts, faults) = (parts.clone(), Rc::clone(&faults));
+            async move { faults.build(parts).await }
         });
         self.doors.insert(id, door.clone());
         door
