@@ -54,7 +54,8 @@ fn has_ended(number: &str) -> bool {
 fn many_words() -> String {
     let warning = r#"{"say":"warning","kind":"missing_file","text":"a texture"}"#;
     format!(
-        "echo $$ > number\nfor n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo '{warning}'; done"
+        "echo $$ > number\nfor n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n\
+         do echo '{warning}'; done"
     )
 }
 

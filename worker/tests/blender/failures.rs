@@ -70,15 +70,6 @@ async fn a_missing_texture_is_warned_about_and_a_present_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_host_is_not_read() {
-    let rig = Rig::new("outside.blend");
-    let mut running = rig.start().await.unwrap();
-    running.frame(1).await;
-    let warnings = running.warnings();
-    assert!(warnings.iter().any(|(_, text)| text.contains("/etc/hostname lies outside")), "{warnings:?}");
-}
-
-#[tokio::test]
 async fn a_file_that_is_no_scene_is_refused() {
     let rig = Rig::new("moving.blend");
     std::fs::write(&rig.request.scene, "this is no scene").unwrap();

@@ -16,6 +16,7 @@ mod disk;
 mod endings;
 mod failures;
 mod frames;
+mod host;
 mod life;
 mod module;
 mod module_failures;

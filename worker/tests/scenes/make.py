@@ -1,6 +1,7 @@
 """Makes the scenes of the engine tests into the folder given after `--`: 64 x 36 pixels, a few samples."""
 
 import os
+import shutil
 import sys
 
 import bpy
@@ -205,7 +206,7 @@ def textures():
     picture.filepath_raw = path("wood.png")
     picture.file_format = "PNG"
     picture.save()
-    for name, file in (("textured.blend", "//wood.png"), ("outside.blend", "/etc/hostname")):
+    for name, file in (("textured.blend", "//wood.png"), ("outside.blend", "//../wood.png")):
         _, cube, _ = base()
         save(name)
         nodes = cube.data.materials[0].node_tree.nodes
@@ -215,6 +216,54 @@ def textures():
         paint = nodes["Principled BSDF"].inputs["Base Color"]
         cube.data.materials[0].node_tree.links.new(node.outputs["Color"], paint)
         bpy.ops.wm.save_as_mainfile(filepath=path(name), relative_remap=False)
+
+
+def strips():
+    for name, folder in (("strip.blend", "//"), ("outside_strip.blend", "//../")):
+        scene, _, _ = base()
+        strip = scene.sequence_editor_create().sequences.new_image("Wood", path("wood.png"), 1, 1)
+        strip.frame_final_duration = 4
+        strip.directory = folder
+        bpy.ops.wm.save_as_mainfile(filepath=path(name), relative_remap=False)
+
+
+def letters():
+    shutil.copy("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", path("letters.ttf"))
+    for name, folder in (("letters.blend", "//"), ("outside_letters.blend", "//../")):
+        scene, cube, _ = base()
+        bpy.data.objects.remove(cube)
+        text = bpy.data.curves.new("Text", "FONT")
+        text.body, text.align_x, text.size = "grey", "CENTER", 2.0
+        text.font = bpy.data.fonts.load(path("letters.ttf"))
+        text.font.filepath = folder + "letters.ttf"
+        add(scene, "Text", text).rotation_euler = (1.4, 0.0, 0.0)
+        bpy.ops.wm.save_as_mainfile(filepath=path(name), relative_remap=False)
+
+
+def other_scene_writes():
+    scene, _, _ = base()
+    other = scene.copy()
+    other.use_nodes = True
+    nodes, links = other.node_tree.nodes, other.node_tree.links
+    nodes.clear()
+    layer, end = (nodes.new("CompositorNode" + name) for name in ("RLayers", "Composite"))
+    layer.scene = other
+    links.new(layer.outputs["Image"], end.inputs["Image"])
+    escape = nodes.new("CompositorNodeOutputFile")
+    escape.base_path = "//../escaped"
+    links.new(layer.outputs["Image"], escape.inputs[0])
+    scene.sequence_editor_create().sequences.new_scene("Other", other, 1, 1)
+    bpy.ops.wm.save_as_mainfile(filepath=path("other_scene_writes.blend"), relative_remap=False)
+
+
+def freestyle():
+    scene, _, _ = base()
+    scene.render.use_freestyle = True
+    style = scene.view_layers[0].freestyle_settings
+    style.mode = "SCRIPT"
+    style.modules.new().script = bpy.data.texts.new("style.py")
+    bpy.data.texts["style.py"].write("open(bpy.path.abspath('//ran'), 'w')\n")
+    save("script_freestyle.blend")
 
 
 def settings():
@@ -251,6 +300,10 @@ for make in (
     scripts,
     libraries,
     textures,
+    strips,
+    letters,
+    other_scene_writes,
+    freestyle,
     settings,
 ):
     make()

@@ -221,6 +221,102 @@ fn a_warm_engine_is_let_go_in_time() {
     );
 }
 
+#[test]
+fn a_fetch_that_fails_while_an_engine_goes_ends_its_lease() {
+    let warm = states().swap_remove(1).1;
+    let lost = Event::InputsFailed {
+        lease: lease(2),
+        class: FailureClass::InputsUnavailable,
+        message: "gone".into(),
+    };
+    let failed = Event::EngineFailed { class: FailureClass::Crash, message: "gone".into(), frame: None };
+    let (slot, _) = warm.step(offer(2, 2, &[1]), NOW).unwrap();
+    let (slot, _) = slot.step(failed, NOW).unwrap();
+    let (slot, effects) = slot.step(lost, NOW).unwrap();
+    assert!(
+        matches!(effects[..], [Effect::ReportEnded(..), Effect::ReleaseInputs(_)]) && slot.work().is_none()
+    );
+    let (slot, _) = slot.step(Event::EngineExited, NOW).unwrap();
+    assert_eq!(slot, Slot::default());
+}
+
+/// What goes on around a slot: it does what the slot wants, and every bit of it ends in one way or another.
+#[derive(Default)]
+struct Around {
+    slot: Slot,
+    now: Mono,
+    fetching: BTreeSet<LeaseRef>,
+    spooling: BTreeSet<(LeaseRef, i32)>,
+    rendering: Option<i32>,
+}
+
+impl Around {
+    /// What may happen next; what goes well stands there more often.
+    fn possible(&self) -> Vec<Event> {
+        let message = || "gone".to_owned();
+        let class = FailureClass::InputsUnavailable;
+        let mut events = Vec::new();
+        for &lease in &self.fetching {
+            events.push(Event::InputsReady { lease });
+            events.push(Event::InputsFailed { lease, class, message: message() });
+        }
+        for &(lease, frame) in &self.spooling {
+            events.extend([(); 4].map(|()| Event::FrameSpooled { lease, frame }));
+            events.push(Event::FrameNotSpooled { lease, frame, class, message: message() });
+        }
+        if self.slot.engine != Engine::Absent {
+            events.push(Event::EngineFailed { class, message: message(), frame: None });
+            events.push(Event::EngineExited);
+        }
+        if self.slot.engine == Engine::Starting && !matches!(self.slot.phase, Phase::Stopping { .. }) {
+            events.extend([(); 4].map(|()| Event::EngineReady));
+        }
+        if let Some(frame) = self.rendering {
+            events.extend([(); 6].map(|()| Event::FrameWritten { frame }));
+        }
+        events.extend(self.slot.next_deadline().map(|_| Event::DeadlineDue));
+        events
+    }
+
+    fn happens(&mut self, event: Event) {
+        match &event {
+            Event::InputsReady { lease } | Event::InputsFailed { lease, .. } => {
+                self.fetching.remove(lease);
+            }
+            Event::FrameSpooled { lease, frame } | Event::FrameNotSpooled { lease, frame, .. } => {
+                self.spooling.remove(&(*lease, *frame));
+            }
+            Event::DeadlineDue => self.now = self.slot.next_deadline().map_or(self.now, |(at, _)| at),
+            Event::Offered { .. }
+            | Event::EngineReady
+            | Event::FrameWritten { .. }
+            | Event::EngineWorn
+            | Event::EngineFailed { .. }
+            | Event::EngineExited
+            | Event::Cancelled { .. }
+            | Event::StopAsked => {}
+        }
+        let Ok((slot, effects)) = self.slot.clone().step(event, self.now) else { return };
+        self.slot = slot;
+        self.rendering = self.slot.work().and_then(|work| work.in_hand);
+        for effect in effects {
+            match effect {
+                Effect::FetchInputs(lease) => drop(self.fetching.insert(lease)),
+                Effect::ReleaseInputs(lease) => drop(self.fetching.remove(&lease)),
+                Effect::SpoolFrame { lease, frame } => drop(self.spooling.insert((lease, frame))),
+                Effect::Accept(_)
+                | Effect::Decline(..)
+                | Effect::StartEngine(_)
+                | Effect::KillEngine
+                | Effect::RenderFrame { .. }
+                | Effect::ReportStarted(_)
+                | Effect::ReportEnded(..)
+                | Effect::Closed => {}
+            }
+        }
+    }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let small = 1u128..5;
     prop_oneof![
@@ -240,6 +336,30 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    /// Whatever the order in which fetches, engines and the spool come to their ends, no lease stays.
+    #[test]
+    fn no_lease_stays_when_nothing_goes_on_any_more(
+        history in proptest::collection::vec((0u128..60, 0usize..64), 0..300),
+        ends in proptest::collection::vec(0usize..64, 400),
+    ) {
+        let mut around = Around::default();
+        for (number, which) in history {
+            let events = around.possible();
+            if number < 20 || events.is_empty() {
+                around.happens(offer(number, number % 2, &[1]));
+            } else {
+                around.happens(events[which % events.len()].clone());
+            }
+        }
+        for which in ends {
+            let events = around.possible();
+            if !events.is_empty() {
+                around.happens(events[which % events.len()].clone());
+            }
+        }
+        prop_assert_eq!(around.slot.leases(), Vec::new(), "{:?}", around.slot);
+    }
+
     /// A lease that was accepted is ended exactly once before it may be accepted anew, and a stopped slot
     /// holds none.
     #[test]

@@ -19,6 +19,7 @@ const DRIVER: &[(&str, &str)] = &[
     ("common.py", include_str!("driver/common.py")),
     ("settings.py", include_str!("driver/settings.py")),
     ("devices.py", include_str!("driver/devices.py")),
+    ("host.py", include_str!("driver/host.py")),
     ("assets.py", include_str!("driver/assets.py")),
 ];
 

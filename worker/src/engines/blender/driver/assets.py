@@ -1,17 +1,19 @@
 """Looks for what the scene needs and does not have, before anything is rendered.
 
 Blender renders on without it: a missing picture is pink, a missing library is an empty object, and the
-program still ends well. Files outside the job's folder count as missing, so that a scene cannot read its
-host's own files.
+program still ends well. Files outside the job's folder count as missing and are cleared; what else a scene
+could reach of its host is `host.py`'s.
 """
 
 import os
 
 import bpy
 
+import host
 from common import Refused, quoted_list
 
 WARNINGS_MAX = 50
+BUILT_IN = "<builtin>"
 SHAPES = {
     *("MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "HAIR"),
     *("VOLUME", "POINTCLOUD", "GPENCIL", "GREASEPENCIL"),
@@ -35,7 +37,7 @@ class Search:
     def why_not(self, path, library=None):
         """Nothing if the file can be used, else why not."""
         full = os.path.abspath(bpy.path.abspath(path, library=library))
-        if not any(full.startswith(folder) for folder in self.allowed):
+        if not any((full + os.sep).startswith(folder) for folder in self.allowed):
             return "lies outside the job's files" if os.path.lexists(full) else "is missing"
         return None if os.path.exists(full) else "is missing"
 
@@ -52,6 +54,7 @@ def check(scene, inputs_dir, warn):
     check_fonts(search)
     check_sequences(search)
     check_simulations(search, scene)
+    host.close(search, warn)
     if search.warned > WARNINGS_MAX:
         warn("missing_file", "%d more files are missing" % (search.warned - WARNINGS_MAX))
 
@@ -85,7 +88,9 @@ def check_images(search):
         from_disk = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"}
         if not from_disk or not image.filepath or image.users == 0:
             continue
-        if image.packed_file is not None or len(getattr(image, "packed_files", ())) > 0:
+        # A film, or pictures in sequence, are read from the disk whatever is packed.
+        is_packed = image.packed_file is not None or len(getattr(image, "packed_files", ())) > 0
+        if is_packed and image.source in {"FILE", "TILED"}:
             continue
         for path in image_files(image):
             why_not = search.why_not(path, image.library)
@@ -108,11 +113,15 @@ def image_files(image):
 
 
 def check_fonts(search):
-    for font in bpy.data.fonts:
-        if font.packed_file is None and font.users and font.filepath and font.filepath != "<builtin>":
+    for font in list(bpy.data.fonts):
+        if font.packed_file is None and font.users and font.filepath and font.filepath != BUILT_IN:
             why_not = search.why_not(font.filepath, font.library)
             if why_not:
                 search.warn("font %s %s; Blender's own is drawn instead" % (font.filepath, why_not))
+            if why_not and why_not != "is missing":
+                # Its letters may be in memory already.
+                font.user_remap(bpy.data.fonts.load(BUILT_IN, check_existing=True))
+                font.filepath = BUILT_IN
 
 
 def check_sequences(search):
@@ -123,6 +132,9 @@ def check_sequences(search):
             packed = getattr(block, "packed_file", None)
             if not block.users or not block.filepath or packed is not None:
                 continue
+            for layer in list(getattr(block, "layers", ())):
+                if search.why_not(layer.filepath, block.library):
+                    block.layers.remove(layer)
             why_not = search.why_not(block.filepath, block.library)
             if why_not:
                 consequence = "what it drives does not move or is not in the picture"

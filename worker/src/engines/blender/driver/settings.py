@@ -5,6 +5,7 @@ import os
 import bpy
 
 from common import Refused, quoted_list
+from host import strips
 
 # Names of our three engines over the versions, newest first; an enum that lacks a name raises TypeError.
 ENGINE_NAMES = {
@@ -55,7 +56,6 @@ def apply(scene, order, warn):
     if order["samples"] is not None:
         choose_samples(scene, order["samples"], warn)
     choose_output(scene, order["format"], warn)
-    silence_file_outputs(scene, warn)
     # The pixels do not depend on the number of threads; a file of a small machine must not bind a big one.
     scene.render.threads_mode = "AUTO"
     # An unchanged scene is not built anew for each frame.
@@ -96,13 +96,6 @@ def choose_camera(scene, name):
             "no_camera",
             "scene '%s' has no active camera" % scene.name,
         )
-
-
-def strips(scene):
-    editor = scene.sequence_editor
-    if editor is None:
-        return []
-    return list(getattr(editor, "strips_all", None) or getattr(editor, "sequences_all", None) or [])
 
 
 def compositor(scene):
@@ -162,30 +155,6 @@ def choose_output(scene, wanted, warn):
             image.views_format = "STEREO_3D"
             image.stereo_3d_format.display_mode = "SIDEBYSIDE"
             warn("setting_changed", "the stereo views are put side by side in one picture")
-
-
-def silence_file_outputs(scene, warn):
-    """Such a node writes wherever the file says, which no farm machine may allow."""
-    named = []
-    for tree in {tree.name_full: tree for tree in compositor_trees(scene)}.values():
-        for node in [node for node in tree.nodes if node.bl_idname == "CompositorNodeOutputFile"]:
-            named.append(node.label or node.name)
-            tree.nodes.remove(node)
-    if named:
-        warn(
-            "setting_changed",
-            "File Output node %s writes nothing on the farm: only the frame itself comes back"
-            % quoted_list(named),
-        )
-
-
-def compositor_trees(scene):
-    main = getattr(scene, "compositing_node_group", None) or getattr(scene, "node_tree", None)
-    if main is not None:
-        yield main
-    for tree in bpy.data.node_groups:
-        if tree.bl_idname == "CompositorNodeTree":
-            yield tree
 
 
 def choose_denoiser(scene, on_gpu, warn):
