@@ -73,8 +73,15 @@ impl Slot {
             self.ahead = None;
             return Ok((self, given_back(lease, ended)));
         }
-        match &self.phase {
+        match &mut self.phase {
             Phase::Fetching(work) if work.lease == lease => Ok(self.next(given_back(lease, ended), now)),
+            // Nobody fetches anew: a lease that went on without its inputs would wait for ever.
+            Phase::Stopping { work, .. }
+                if work.as_ref().is_some_and(|work| work.lease == lease && !work.has_inputs) =>
+            {
+                *work = None;
+                Ok((self, given_back(lease, ended)))
+            }
             Phase::Idle { .. }
             | Phase::Fetching(_)
             | Phase::Loading(_)

@@ -38,6 +38,7 @@ fn states() -> Vec<(&'static str, Slot)> {
     let last = [offer(1, 1, &[1]), ready.clone(), Event::EngineReady, Event::FrameWritten { frame: 1 }];
     let with = |history: &[Event], more: &[Event]| after(&[history, more].concat());
     let cancel = Event::Cancelled { lease: lease(1), reason: CancelReason::JobCancelled };
+    let broken = Event::EngineFailed { class: FailureClass::Crash, message: "gone".into(), frame: None };
     vec![
         ("idle", Slot::default()),
         ("idle, warm", with(&last, &[spooled(1, 1)])),
@@ -50,6 +51,7 @@ fn states() -> Vec<(&'static str, Slot)> {
         ("keeping the last frame", after(&last)),
         ("stopping", with(&begun, std::slice::from_ref(&cancel))),
         ("stopping, one ahead", with(&begun, &[offer(2, 1, &[3]), cancel])),
+        ("stopping, fetching", with(&last, &[spooled(1, 1), offer(1, 2, &[1]), broken])),
         ("closing", with(&begun, &[Event::StopAsked])),
         ("closed", after(&[Event::StopAsked])),
     ]
