@@ -46,8 +46,8 @@ pub fn note(data_dir: &Path, pid: u32) -> Option<Note> {
 /// Kills engine processes that an earlier worker with this `data_dir` left behind, and returns how many there
 /// were.
 ///
-/// Called at start, before any engine is. A process is killed only if its start time is the one that was
-/// noted.
+/// Called at start, before any engine is. A group is killed only if its leader's start time is the one that
+/// was noted, or if the leader is gone and others of the group are not.
 #[must_use]
 pub fn end_orphans(data_dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder(data_dir)) else { return 0 };
@@ -62,29 +62,54 @@ pub fn end_orphans(data_dir: &Path) -> usize {
     ended
 }
 
+/// The leader may be gone and its group live on: a script that starts Blender dies with the worker, and what
+/// it started does not. A number is not given anew while its group has a member.
 fn end(noted: &Noted) -> bool {
-    let same = started_at(noted.pid) == Some(noted.started) && boot_id().as_ref() == Some(&noted.boot);
-    if same {
+    if boot_id().as_ref() != Some(&noted.boot) {
+        return false;
+    }
+    let is_ours = match stat(noted.pid) {
+        Some(leader) => leader.started == noted.started,
+        None => has_members(noted),
+    };
+    if is_ours {
         super::ProcessGroup::new(noted.pid).close();
     }
-    same
+    is_ours
+}
+
+fn has_members(noted: &Noted) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return false };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(stat).any(|stat| stat.group == noted.pid && stat.started >= noted.started)
 }
 
 /// Linux's mark of a process that is on its way out, in field 9 of its `stat`.
 const EXITING: u64 = 0x4;
 
-/// Start of a living process in clock ticks since boot: field 22 of its `stat`, whose second field may hold
-/// anything.
-fn started_at(pid: u32) -> Option<u64> {
+/// What `/proc` tells of a living process.
+struct Stat {
+    group: u32,
+    /// In clock ticks since boot.
+    started: u64,
+}
+
+/// Fields 5 and 22 of its `stat`, whose second field may hold anything.
+fn stat(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace();
     // A zombie has ended; only its number is left.
     (fields.next()? != "Z").then_some(())?;
+    let group = fields.nth(1)?.parse().ok()?;
     // On a busy machine a killed process may take long to become one.
-    let flags: u64 = fields.nth(5)?.parse().ok()?;
+    let flags: u64 = fields.nth(3)?.parse().ok()?;
     (flags & EXITING == 0).then_some(())?;
-    fields.nth(12)?.parse().ok()
+    Some(Stat { group, started: fields.nth(12)?.parse().ok()? })
+}
+
+fn started_at(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.started)
 }
 
 fn boot_id() -> Option<String> {
@@ -110,6 +135,33 @@ mod tests {
         assert_eq!(end_orphans(dir.path()), 1);
         use std::os::unix::process::ExitStatusExt;
         assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert_eq!(end_orphans(dir.path()), 0);
+    }
+
+    #[test]
+    fn what_a_script_started_is_ended_though_the_script_is_gone() {
+        use std::io::{BufRead, BufReader};
+        use std::os::unix::process::CommandExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mut script = Command::new("sh")
+            .args(["-c", "sleep 60 >/dev/null & echo $!; wait"])
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let engine: u32 = line.trim().parse().unwrap();
+        std::mem::forget(note(dir.path(), script.id()).unwrap());
+        script.kill().unwrap();
+        script.wait().unwrap();
+        assert!(started_at(engine).is_some(), "it goes on without its script");
+        assert_eq!(end_orphans(dir.path()), 1);
+        let is_gone = (0..1_000_000).any(|_| {
+            std::thread::yield_now();
+            started_at(engine).is_none()
+        });
+        assert!(is_gone);
         assert_eq!(end_orphans(dir.path()), 0);
     }
 
