@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pictor_actors::now::Clock;
 use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts, Software};
@@ -68,10 +68,12 @@ pub async fn run(parts: Parts, shutdown: Shutdown, _lock: &InstanceLock) -> io::
         tracing::warn!(ended, "engines of an earlier run were still there and were ended");
     }
     let given = parts.software.clone();
-    let place = Arc::new(workplace(parts, shutdown.clone())?);
+    let (parts, facts) = with_facts(parts).await?;
+    let place = Arc::new(workplace(parts, facts, shutdown.clone())?);
     let listening = actix_rt::spawn(control::serve(&place.data, Arc::clone(&place))?);
     let is_given = given.is_some();
-    know(&place, given);
+    let phase = if is_given { SearchPhase::Done } else { SearchPhase::Running };
+    know_software(&place, &given.unwrap_or_default(), phase);
     agents::start(&place);
     if !is_given {
         let hold = shutdown.hold(StopPhase::Draining, "the look for 3D software");
@@ -85,7 +87,16 @@ pub async fn run(parts: Parts, shutdown: Shutdown, _lock: &InstanceLock) -> io::
     Ok(Outcome { reason: shutdown.reason(), barred: place.barred.get().cloned() })
 }
 
-fn workplace(parts: Parts, shutdown: Shutdown) -> io::Result<Workplace> {
+/// Asks the machine for its facts: drivers answer slowly.
+async fn with_facts(mut parts: Parts) -> io::Result<(Parts, MachineFacts)> {
+    let asking = tokio::task::spawn_blocking(move || {
+        let facts = parts.machine.facts();
+        (parts, facts)
+    });
+    asking.await.map_err(io::Error::other)
+}
+
+fn workplace(parts: Parts, facts: MachineFacts, shutdown: Shutdown) -> io::Result<Workplace> {
     let cloud = Arc::new(Cloud::new(parts.identity.cloud.clone()));
     let inputs = Inputs::open(parts.data.inputs(), parts.settings.cache_bytes, Arc::clone(&cloud))?;
     Ok(Workplace {
@@ -99,8 +110,9 @@ fn workplace(parts: Parts, shutdown: Shutdown) -> io::Result<Workplace> {
         inputs: Arc::new(inputs),
         cloud,
         engine: parts.engine,
+        slot_policy: parts.machine.slot_policy(),
         machine: Arc::new(Mutex::new(parts.machine)),
-        known: Mutex::default(),
+        known: Mutex::new(Known { facts, ..Known::default() }),
         busy: watch::channel(false).0,
         shutdown,
         link_lives: AtomicU32::new(0),
@@ -124,16 +136,6 @@ fn scratch_of_probes(place: &Workplace) -> PathBuf {
     place.data.work().join("probes")
 }
 
-/// Puts together what is known of the machine, with this software; nothing: it is still looked for.
-fn know(place: &Workplace, given: Option<Vec<FoundSoftware>>) {
-    let mut machine = place.machine.lock().unwrap_or_else(PoisonError::into_inner);
-    let facts = machine.facts();
-    drop(machine);
-    *place.known() = Known { facts, ..Known::default() };
-    let phase = if given.is_some() { SearchPhase::Done } else { SearchPhase::Running };
-    know_software(place, &given.unwrap_or_default(), phase);
-}
-
 /// The machine stays as it is: its slots have their actors. Only what they can run is otherwise.
 fn know_software(place: &Workplace, software: &[FoundSoftware], phase: SearchPhase) {
     let mut known = place.known();
@@ -149,9 +151,7 @@ fn know_software(place: &Workplace, software: &[FoundSoftware], phase: SearchPha
 }
 
 fn slots(place: &Workplace, facts: &MachineFacts) -> Vec<SlotFacts> {
-    let machine = place.machine.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut slots = machine.slots(facts);
-    drop(machine);
+    let mut slots = place.slot_policy.slots(facts);
     let off: BTreeSet<u16> = place.settings.slots_off.iter().copied().collect();
     for slot in &mut slots {
         slot.enabled &= !off.contains(&slot.slot);

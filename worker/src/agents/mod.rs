@@ -34,7 +34,7 @@ use crate::cloud::Cloud;
 use crate::config::{DataDir, Identity, Key, Settings};
 use crate::engines::Engine;
 use crate::inputs::Inputs;
-use crate::machine::{FoundSoftware, Machine};
+use crate::machine::{FoundSoftware, Machine, SlotPolicy};
 use crate::spool::Spool;
 
 /// Messages that may wait for one actor: a slot says a few things a second, so this is minutes of a blocked
@@ -63,8 +63,10 @@ pub struct Workplace {
     pub cloud: Arc<Cloud>,
     /// What renders.
     pub engine: Arc<dyn Engine>,
-    /// Whatever answers for the machine.
+    /// Whatever answers for the machine. A driver may hang with it: never locked on the actors' thread.
     pub machine: Arc<Mutex<Box<dyn Machine>>>,
+    /// How slots follow from its facts.
+    pub slot_policy: SlotPolicy,
     /// What is known of it; changes when software is found later.
     pub known: Mutex<Known>,
     /// True while a slot has a lease.

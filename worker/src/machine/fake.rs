@@ -1,7 +1,7 @@
 //! A machine that does not exist, for tests and simulated farms.
 
 use pictor_actors::protocol::assignment::RenderEngine;
-use pictor_actors::protocol::{GpuFacts, GpuSample, MachineFacts, MetricSample, SlotFacts, Software};
+use pictor_actors::protocol::{GpuFacts, GpuSample, MachineFacts, MetricSample, Software};
 use pictor_actors::units::UnixMillis;
 
 use super::{Machine, SlotPolicy};
@@ -61,8 +61,8 @@ impl Machine for FakeMachine {
         self.facts.clone()
     }
 
-    fn slots(&self, facts: &MachineFacts) -> Vec<SlotFacts> {
-        self.policy.slots(facts)
+    fn slot_policy(&self) -> SlotPolicy {
+        self.policy
     }
 
     /// Values move in a fixed pattern, so that a chart of them is seen to live.
@@ -101,7 +101,7 @@ mod tests {
     fn a_simulated_machine_has_slots_that_can_render() {
         let mut machine = FakeMachine::with_gpus("hall-01", 3);
         let facts = machine.facts();
-        let slots = machine.slots(&facts);
+        let slots = machine.slot_policy().slots(&facts);
         assert_eq!(slots.len(), 3);
         assert!(slots.iter().all(|slot| slot.engines.contains(&RenderEngine::Cycles)));
         assert_eq!(machine.sample(UnixMillis(7)).gpus.len(), 3);
@@ -109,6 +109,6 @@ mod tests {
         let mut none = FakeMachine::with_gpus("small", 0);
         let facts = none.facts();
         assert!(facts.no_gpu_because.is_some());
-        assert_eq!(none.slots(&facts).len(), 1);
+        assert_eq!(none.slot_policy().slots(&facts).len(), 1);
     }
 }

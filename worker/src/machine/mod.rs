@@ -24,9 +24,8 @@ pub trait Machine: Send {
     /// puts in.
     fn facts(&mut self) -> MachineFacts;
 
-    /// The slots of a machine with these facts, `software` included: one per GPU; one for the CPU where there
-    /// is no GPU or the owner allows it.
-    fn slots(&self, facts: &MachineFacts) -> Vec<SlotFacts>;
+    /// How slots follow from the facts.
+    fn slot_policy(&self) -> SlotPolicy;
 
     /// Newest values, stamped `now`. Cheap enough for each second.
     fn sample(&mut self, now: UnixMillis) -> MetricSample;
@@ -43,8 +42,8 @@ pub struct SlotPolicy {
 }
 
 impl SlotPolicy {
-    /// The slots of a machine with these facts: GPUs first, in the order of their PCI ids, then the CPU. Each
-    /// runs every engine that any installed software was seen to run.
+    /// The slots of a machine with these facts, `software` included: GPUs first, in the order of their PCI
+    /// ids, then the CPU. Each runs every engine that any installed software was seen to run.
     #[must_use]
     pub fn slots(self, facts: &MachineFacts) -> Vec<SlotFacts> {
         let mut engines: Vec<_> =
@@ -115,7 +114,7 @@ mod tests {
         assert!(facts.cpu_count > 0 && facts.ram_bytes > 0 && !facts.os.is_empty(), "{facts:?}");
         assert_eq!(facts.gpus.is_empty(), facts.no_gpu_because.is_some(), "{facts:?}");
         assert!(machine.disk_free_bytes().is_some_and(|free| free > 0));
-        assert!(!machine.slots(&facts).is_empty());
+        assert!(!machine.slot_policy().slots(&facts).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pictor_actors::protocol::{MachineFacts, MetricSample, SlotFacts};
+use pictor_actors::protocol::{MachineFacts, MetricSample};
 use pictor_actors::units::UnixMillis;
 
 use super::host::Host;
@@ -42,8 +42,8 @@ impl Machine for RealMachine {
         facts
     }
 
-    fn slots(&self, facts: &MachineFacts) -> Vec<SlotFacts> {
-        self.policy.slots(facts)
+    fn slot_policy(&self) -> SlotPolicy {
+        self.policy
     }
 
     fn sample(&mut self, now: UnixMillis) -> MetricSample {

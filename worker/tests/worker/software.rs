@@ -3,14 +3,18 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use pictor_actors::protocol::assignment::RenderEngine::{self, Cycles, Eevee, Workbench};
 use pictor_actors::protocol::{
-    AttemptOutcome, DeclineReason, FromWorker, MachineFacts, SearchPhase, SlotFacts, WorkerActivity,
+    AttemptOutcome, DeclineReason, FromWorker, MachineFacts, MetricSample, SearchPhase, SlotFacts,
+    WorkerActivity,
 };
-use pictor_actors::units::Millis;
+use pictor_actors::units::{Millis, UnixMillis};
 use pictor_worker::control::{Answer, Request, WorkerStatus, ask};
+use pictor_worker::machine::fake::FakeMachine;
+use pictor_worker::machine::{Machine, SlotPolicy};
 
 use crate::cloud::{FakeCloud, Seen};
 use crate::support::Worker;
@@ -166,6 +170,48 @@ async fn a_worker_is_connected_and_works_while_it_still_looks_for_software() {
     let now = status(&worker).await;
     assert_eq!((now.software_search, &now.software[0].engines[..]), (SearchPhase::Done, &all[..]));
     assert_eq!(hellos(&cloud.seen.lock().unwrap()), 1, "the line was never dropped for it");
+    worker.stop().await;
+}
+
+/// A machine whose driver does not answer when it is asked for values.
+struct Hanging {
+    known: FakeMachine,
+    driver: mpsc::Receiver<()>,
+}
+
+impl Machine for Hanging {
+    fn facts(&mut self) -> MachineFacts {
+        self.known.facts()
+    }
+
+    fn slot_policy(&self) -> SlotPolicy {
+        self.known.slot_policy()
+    }
+
+    fn sample(&mut self, now: UnixMillis) -> MetricSample {
+        let _ = self.driver.recv(); // until the test is over
+        self.known.sample(now)
+    }
+
+    fn disk_free_bytes(&mut self) -> Option<u64> {
+        None
+    }
+}
+
+#[actix_web::test]
+async fn a_driver_that_hangs_holds_up_nothing_else() {
+    let (cloud, folder, program) =
+        (FakeCloud::start(), tempfile::tempdir().unwrap(), Program::with_closed_gates());
+    let (answer, driver) = mpsc::sync_channel(1);
+    let machine = Box::new(Hanging { known: FakeMachine::with_gpus("rig", 1), driver });
+    let frame = Millis(10);
+    let worker = Worker::start_looking_on(machine, &cloud, folder.path(), &program.path(), frame);
+    cloud.connected().await;
+    program.open("cycles").await;
+    cloud.wait("Cycles", |seen| stands(seen, SearchPhase::Running, &[Cycles])).await;
+    cloud.offer(1, &[1]);
+    cloud.wait("the frame", |seen| seen.frames.len() == 1).await;
+    drop(answer);
     worker.stop().await;
 }
 

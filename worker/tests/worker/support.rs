@@ -14,8 +14,8 @@ use pictor_worker::config::{DataDir, Identity, Key, Settings};
 use pictor_worker::control::InstanceLock;
 use pictor_worker::engines::fake::{FakeEngine, FakePlan};
 use pictor_worker::engines::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
-use pictor_worker::machine::FoundSoftware;
 use pictor_worker::machine::fake::{FakeMachine, simulated_software};
+use pictor_worker::machine::{FoundSoftware, Machine};
 
 use tokio::sync::mpsc;
 
@@ -50,10 +50,21 @@ impl Worker {
 
     /// With a program of which it has to find out what it can do.
     pub fn start_looking(cloud: &FakeCloud, folder: &Path, program: &Path, frame: Millis) -> Self {
+        Self::start_looking_on(Box::new(FakeMachine::with_gpus("rig", 1)), cloud, folder, program, frame)
+    }
+
+    /// The same on this machine.
+    pub fn start_looking_on(
+        machine: Box<dyn Machine>,
+        cloud: &FakeCloud,
+        folder: &Path,
+        program: &Path,
+        frame: Millis,
+    ) -> Self {
         let plan = FakePlan { frame, ..FakePlan::default() };
         let engine = Arc::new(ForAnySoftware(FakeEngine::for_simulation(Arc::new(SystemClock), plan)));
         let settings = Settings { blender: vec![program.to_owned()], ..Settings::for_testing() };
-        Self::begin(cloud, folder, engine, None, settings, 1)
+        Self::begin(cloud, folder, engine, None, settings, machine)
     }
 
     /// On a disk that has less room than its owner wants; `before` sees the folder of inputs first.
@@ -61,7 +72,8 @@ impl Worker {
         before(&DataDir::open(Some(folder.to_owned())).unwrap().inputs());
         let engine = Arc::new(FakeEngine::for_simulation(Arc::new(SystemClock), FakePlan::default()));
         let settings = Settings { disk_free_bytes_min: 1 << 60, ..Settings::for_testing() };
-        Self::begin(cloud, folder, engine, Some(Vec::new()), settings, 1)
+        let machine = Box::new(FakeMachine::with_gpus("rig", 1));
+        Self::begin(cloud, folder, engine, Some(Vec::new()), settings, machine)
     }
 
     /// With this engine, which renders with `software`, on as many simulated GPUs; none: on the CPU.
@@ -72,8 +84,9 @@ impl Worker {
         software: Software,
         gpus: u16,
     ) -> Self {
+        let machine = Box::new(FakeMachine::with_gpus("rig", gpus));
         let software = vec![FoundSoftware { software, has_denoiser: true, notes: Vec::new() }];
-        Self::begin(cloud, folder, engine, Some(software), Settings::for_testing(), gpus)
+        Self::begin(cloud, folder, engine, Some(software), Settings::for_testing(), machine)
     }
 
     fn begin(
@@ -82,7 +95,7 @@ impl Worker {
         engine: Arc<dyn Engine>,
         software: Option<Vec<FoundSoftware>>,
         settings: Settings,
-        gpus: u16,
+        machine: Box<dyn Machine>,
     ) -> Self {
         let data = DataDir::open(Some(folder.to_owned())).unwrap();
         let identity =
@@ -93,7 +106,7 @@ impl Worker {
             key: Key::generate().unwrap(),
             settings,
             engine,
-            machine: Box::new(FakeMachine::with_gpus("rig", gpus)),
+            machine,
             software,
             clock: Arc::new(SystemClock),
         };

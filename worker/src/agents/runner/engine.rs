@@ -156,8 +156,8 @@ impl Runner {
         })
     }
 
-    /// Removes what engines before left, once all their frames are kept: a disk may be slow, and processes may
-    /// be replaced fast.
+    /// Removes what engines before left, once all their frames are kept: a disk may be slow, and processes
+    /// may be replaced fast.
     fn clear_old_folders(&mut self) {
         if self.keeping > 0 {
             return;
