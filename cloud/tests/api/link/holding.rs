@@ -7,10 +7,12 @@ use pictor_actors::protocol::{
     PauseReason, SearchPhase, SlotFacts, ToWorker,
 };
 use pictor_actors::units::Millis;
+use pictor_cloud::agents::LinkOpened;
 use pictor_cloud::store::UploadVerdict;
 use pictor_cloud_domain::lease::Outcome;
+use tokio::sync::mpsc;
 
-use super::fake::{FakeWorker, eventually};
+use super::fake::{FakeWorker, eventually, heartbeat};
 use crate::harness::{TestApp, TestWorker};
 
 /// An enrolled worker that has a lease in the store, and the lease.
@@ -135,10 +137,15 @@ async fn a_goodbye_frees_leases_and_a_cut_line_does_not() {
 async fn a_goodbye_after_a_long_connection_keeps_what_was_measured() {
     let app = TestApp::start().await;
     let worker = FakeWorker::enrolled(&app).await;
-    let mut wire = worker.connect().await;
+    // Without a socket: its end would come by and set the time anew.
+    let (outbound, _inbound) = mpsc::channel(8);
+    let opened = LinkOpened { worker: worker.id, hello: worker.hello("", &[]), outbound };
+    let link = app.farm.link_opened(opened).await.unwrap().link;
     app.clock.advance(Millis::from_secs(16 * 60));
-    wire.beat(&[]).await;
-    wire.say(&FromWorker::Goodbye { reason: "updating".to_owned() }).await;
+    let goodbye = FromWorker::Goodbye { reason: "updating".to_owned() };
+    for said in [FromWorker::Heartbeat(Box::new(heartbeat(1, &[]))), goodbye] {
+        app.farm.link_said(worker.id, link, said).await.unwrap();
+    }
     eventually("the connection has ended in the store", || async {
         app.store.worker(worker.id).await.unwrap().link_id.is_none().then_some(())
     })
