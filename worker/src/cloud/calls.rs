@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use futures_util::TryStreamExt;
+use futures_util::stream;
 use pictor_actors::ids::{JobId, LeaseId};
 use pictor_actors::protocol::enrolment::{ENROL_PATH, EnrolAnswer, EnrolRequest};
 use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
@@ -14,7 +14,7 @@ use reqwest::{Body, StatusCode};
 use tokio_util::io::ReaderStream;
 
 use super::moving::{watched, while_moving};
-use super::{CallError, Cloud, away, sent};
+use super::{CallError, Cloud, away};
 
 /// The manifest of a job with the largest allowed number of files and long paths stays below this.
 const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -53,21 +53,21 @@ pub struct BlobBody<S> {
 impl Cloud {
     /// Whether the cloud answers at all.
     pub async fn reach(&self) -> Result<(), CallError> {
-        sent(self.client()?.get(self.url("/livez"))).await.map(drop)
+        self.sent(self.client()?.get(self.url("/livez"))).await.map(drop)
     }
 
     /// Hands in the public key against the one-time token.
     pub async fn enrol(&self, request: &EnrolRequest) -> Result<EnrolAnswer, CallError> {
-        let response = sent(self.client()?.post(self.url(ENROL_PATH)).json(request)).await?;
-        response.json().await.map_err(|error| away(&error))
+        let response = self.sent(self.client()?.post(self.url(ENROL_PATH)).json(request)).await?;
+        self.patience.heard(response.json()).await
     }
 
     /// The bytes of a job's input manifest.
     pub async fn inputs_of(&self, job: JobId) -> Result<Vec<u8>, CallError> {
         let request = self.client()?.get(self.url(&format!("/api/v1/jobs/{job}/inputs")));
-        let mut response = sent(self.signed(request)?).await?;
+        let mut response = self.sent(self.signed(request)?).await?;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| away(&error))? {
+        while let Some(chunk) = self.patience.heard(response.chunk()).await? {
             body.extend_from_slice(&chunk);
             if body.len() > MANIFEST_BYTES_MAX {
                 return Err(CallError::Away {
@@ -90,9 +90,13 @@ impl Cloud {
         if from > 0 {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
-        let response = sent(self.signed(request)?).await?;
+        let response = self.sent(self.signed(request)?).await?;
         let from = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
-        let bytes = Box::pin(response.bytes_stream().map_err(|error| away(&error)));
+        let patience = self.patience;
+        let bytes = Box::pin(stream::unfold(response, move |mut response| async move {
+            let next = patience.heard(response.chunk()).await.transpose()?;
+            Some((next, response))
+        }));
         Ok(BlobBody { from, bytes })
     }
 
@@ -105,7 +109,7 @@ impl Cloud {
         let (pieces, moves) = watched(ReaderStream::with_capacity(file, PIECE_BYTES));
         let path = format!("/api/v1/leases/{}/frames/{}", upload.lease, upload.frame);
         let request = self
-            .uploads()?
+            .client()?
             .put(self.url(&path))
             .header(CONTENT_LENGTH, upload.size)
             .header(CONTENT_TYPE, upload.media_type)
@@ -114,7 +118,10 @@ impl Cloud {
             .header(RENDER_MS_HEADER, upload.render_ms)
             .body(Body::wrap_stream(pieces));
         let request = self.signed(request)?;
-        let call = async { sent(request).await?.json().await.map_err(|error| away(&error)) };
+        let call = async {
+            let response = request.send().await.map_err(|error| away(&error))?;
+            self.judged(response).await?.json().await.map_err(|error| away(&error))
+        };
         while_moving(call, moves, upload.size, self.patience).await
     }
 }

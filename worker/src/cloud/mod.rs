@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pictor_actors::units::Millis;
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 mod calls;
@@ -14,10 +14,10 @@ mod moving;
 
 pub use calls::{BlobBody, FrameUpload};
 
+use moving::Patience;
+
 /// Connecting takes at most this long.
 const CONNECT_MAX: Millis = Millis::from_secs(10);
-/// A peer that sends nothing for this long is given up. Uploads have their own clock (`moving`).
-const SILENCE_MAX: Millis = Millis::from_secs(60);
 /// A problem document is small; more is not one.
 const PROBLEM_BYTES_MAX: usize = 16 * 1024;
 
@@ -25,9 +25,7 @@ const PROBLEM_BYTES_MAX: usize = 16 * 1024;
 pub struct Cloud {
     base: Url,
     client: OnceLock<Client>,
-    /// Without a limit on silence, which would run while a body goes up.
-    uploads: OnceLock<Client>,
-    patience: moving::Patience,
+    patience: Patience,
     bearer: Mutex<Option<Arc<str>>>,
 }
 
@@ -65,17 +63,12 @@ impl Cloud {
     /// The cloud at this base address.
     #[must_use]
     pub fn new(base: Url) -> Self {
-        Self {
-            base,
-            client: OnceLock::new(),
-            uploads: OnceLock::new(),
-            patience: moving::Patience::default(),
-            bearer: Mutex::new(None),
-        }
+        let patience = Patience::default();
+        Self { base, client: OnceLock::new(), patience, bearer: Mutex::new(None) }
     }
 
     #[cfg(test)]
-    fn with_patience(self, patience: moving::Patience) -> Self {
+    fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
     }
 
@@ -95,11 +88,33 @@ impl Cloud {
     }
 
     fn client(&self) -> Result<&Client, CallError> {
-        built(&self.client, |builder| builder.read_timeout(SILENCE_MAX.to_duration()))
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        install_crypto();
+        // No limit on silence here: see `moving`.
+        let client = Client::builder()
+            .connect_timeout(CONNECT_MAX.to_duration())
+            .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(2)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| away(&error))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
-    fn uploads(&self) -> Result<&Client, CallError> {
-        built(&self.uploads, |builder| builder)
+    /// Sends a request that carries next to nothing.
+    async fn sent(&self, request: RequestBuilder) -> Result<Response, CallError> {
+        self.judged(self.patience.heard(request.send()).await?).await
+    }
+
+    async fn judged(&self, response: Response) -> Result<Response, CallError> {
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(refused(response, self.patience).await)
+        }
     }
 
     /// Adds the bearer; without one the cloud counts as away, which it is.
@@ -109,24 +124,6 @@ impl Cloud {
             bearer.ok_or_else(|| CallError::Away { why: "not connected".to_owned(), retry_after: None })?;
         Ok(request.bearer_auth(bearer))
     }
-}
-
-fn built(
-    place: &OnceLock<Client>,
-    limit: impl FnOnce(ClientBuilder) -> ClientBuilder,
-) -> Result<&Client, CallError> {
-    if let Some(client) = place.get() {
-        return Ok(client);
-    }
-    install_crypto();
-    let builder = Client::builder()
-        .connect_timeout(CONNECT_MAX.to_duration())
-        .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
-        .pool_max_idle_per_host(2)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    let client = limit(builder).build().map_err(|error| away(&error))?;
-    Ok(place.get_or_init(|| client))
 }
 
 /// Makes *ring* the TLS provider of this process; later calls change nothing.
@@ -147,15 +144,10 @@ fn away(error: &reqwest::Error) -> CallError {
     CallError::Away { why, retry_after: None }
 }
 
-async fn sent(request: RequestBuilder) -> Result<Response, CallError> {
-    let response = request.send().await.map_err(|error| away(&error))?;
-    if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
-}
-
-async fn refused(mut response: Response) -> CallError {
+async fn refused(mut response: Response, patience: Patience) -> CallError {
     let status = response.status();
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Some(chunk)) = patience.heard(response.chunk()).await {
         body.extend_from_slice(&chunk);
         if body.len() > PROBLEM_BYTES_MAX {
             break;

@@ -1,7 +1,8 @@
-//! Uploads take as long as their line needs: only one that stands still is given up.
+//! Calls take as long as their line needs: only one that stands still is given up.
 //!
 //! The HTTP library's own limit on silence also runs while a body goes up, so it would end every upload that
-//! takes longer than it, however well that moves. Here the clock starts anew with each piece that leaves.
+//! takes longer than it, however well that moves. Here the clock starts anew with each piece that leaves or
+//! comes.
 
 use std::pin::pin;
 
@@ -11,21 +12,34 @@ use pictor_actors::units::Millis;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::CallError;
+use super::{CallError, away};
 
-/// How long an upload may stand still.
+/// How long a call may stand still.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// Between two pieces of its body.
+    /// Between two pieces of a body, or until an answer begins.
     pub silence: Millis,
-    /// From the last piece to the answer. Longer: what left here last lies in the system's buffers, some
-    /// megabytes of it, and a slow line needs its time for them.
+    /// From the last piece of an upload to its answer. Longer: what left here last lies in the system's
+    /// buffers, some megabytes of it, and a slow line needs its time for them.
     pub answer: Millis,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self { silence: Millis::from_secs(60), answer: Millis::from_secs(300) }
+    }
+}
+
+impl Patience {
+    /// Waits for what the cloud says next.
+    pub(super) async fn heard<T>(
+        self,
+        next: impl Future<Output = reqwest::Result<T>>,
+    ) -> Result<T, CallError> {
+        match timeout(self.silence.to_duration(), next).await {
+            Ok(said) => said.map_err(|error| away(&error)),
+            Err(_) => Err(stuck("it says nothing more")),
+        }
     }
 }
 
@@ -122,6 +136,32 @@ mod tests {
             path: &path,
         };
         cloud.put_frame(upload).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_download_that_stands_still_is_given_up() {
+        let (listener, url) = listener();
+        let cloud = Cloud::new(url).with_patience(Patience { silence: Millis(200), answer: SILENCE });
+        cloud.set_bearer(Some("wkb_test"));
+        let serving = async {
+            for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                let _ = stream.read_to_end(&mut request).await; // until the other side gives up
+            }
+        };
+        let hash = BlobHash::from_bytes([0; 32]);
+        let asking = async {
+            assert!(cloud.blob(hash, 0).await.is_err(), "there is no answer");
+            let mut body = cloud.blob(hash, 0).await.unwrap();
+            assert_eq!(body.bytes.next().await.unwrap().unwrap(), "half");
+            let stuck = body.bytes.next().await.unwrap().unwrap_err();
+            assert!(stuck.to_string().contains("says nothing"), "{stuck}");
+        };
+        let both = async { tokio::join!(serving, asking) };
+        timeout(Duration::from_secs(20), both).await.expect("a download has an end");
     }
 
     async fn outcome(bytes_max: usize, answer: &str) -> Result<(), CallError> {
