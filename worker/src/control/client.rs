@@ -35,11 +35,7 @@ pub async fn ask(data: &DataDir, request: &Request) -> Result<Answer, ControlErr
 }
 
 async fn exchange(data: &DataDir, request: &Request) -> Result<Answer, ControlError> {
-    let name = name::name(data).map_err(ControlError::Broken)?;
-    let stream = Stream::connect(name).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning,
-        _ => ControlError::Broken(error),
-    })?;
+    let stream = connected(data).await?;
     let (receive, mut send) = tokio::io::split(stream);
     let mut text = serde_json::to_vec(request).map_err(|error| ControlError::Broken(error.into()))?;
     text.push(b'\n');
@@ -49,4 +45,16 @@ async fn exchange(data: &DataDir, request: &Request) -> Result<Answer, ControlEr
     let mut reader = BufReader::new(receive.take(LINE_BYTES_MAX as u64));
     reader.read_line(&mut line).await.map_err(ControlError::Broken)?;
     serde_json::from_str(&line).map_err(|error| ControlError::Broken(error.into()))
+}
+
+async fn connected(data: &DataDir) -> Result<Stream, ControlError> {
+    for name in name::to_ask(data) {
+        match Stream::connect(name).await {
+            Ok(stream) => return Ok(stream),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+            Err(error) => return Err(ControlError::Broken(error)),
+        }
+    }
+    Err(ControlError::NotRunning)
 }

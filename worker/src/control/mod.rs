@@ -1,7 +1,8 @@
-//! How the machine's owner talks to the worker that runs: a local socket below the data folder.
+//! How the machine's owner talks to the worker that runs: a local socket in the data folder, or in a folder
+//! of its own where that one's path is too long.
 //!
-//! One request a connection: a line of JSON each way. The data folder is private to its owner, and so is the
-//! socket. One instance runs per data folder: it holds a lock, and whoever comes second talks to it here.
+//! One request a connection: a line of JSON each way. Only the worker's own user may connect. One instance
+//! runs per data folder: it holds a lock, and whoever comes second talks to it here.
 
 mod client;
 mod lock;

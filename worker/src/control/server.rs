@@ -6,6 +6,8 @@ use std::sync::Arc;
 use interprocess::local_socket::ListenerOptions;
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Listener as _;
+#[cfg(target_os = "linux")]
+use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use pictor_actors::supervise::StopReason;
 use pictor_actors::units::Millis;
 use pictor_worker_domain::presence::Span;
@@ -27,8 +29,11 @@ const ACCEPT_AGAIN: Millis = Millis::from_secs(1);
 
 /// Listens for requests until it is dropped. The caller holds the instance lock.
 pub fn serve(data: &DataDir, place: Arc<Workplace>) -> io::Result<impl Future<Output = ()> + use<>> {
-    name::clear(data)?;
-    let listener = ListenerOptions::new().name(name::name(data)?).create_tokio()?;
+    let options = ListenerOptions::new().name(name::to_listen(data)?);
+    // Beside its folder's mode: a data folder that was there before the worker may be open to others.
+    #[cfg(target_os = "linux")]
+    let options = ListenerOptionsExt::mode(options, 0o600);
+    let listener = options.create_tokio()?;
     Ok(accept(listener, place))
 }
 
