@@ -59,15 +59,18 @@ pub fn touch(path: &Path, moment: UnixMillis) -> io::Result<()> {
     File::open(path)?.set_modified(time_of(moment))
 }
 
-/// Makes a folder that only its owner may enter.
+/// Makes a folder that only its owner may enter. One that is there stays as it is.
 pub fn private_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
-    Ok(())
+    let mut folder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    match folder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        done => done,
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Exit, say};
-use crate::config::{DataDir, Settings, identity};
+use crate::config::{Content, DataDir, Settings, identity};
 use crate::machine::search::{Candidate, candidates};
 use crate::machine::{FoundSoftware, SlotPolicy, SoftwareSearch, find_software, this_machine};
 
@@ -94,7 +94,7 @@ async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
     let search = SoftwareSearch {
         configured: settings.blender.clone(),
         look_around: settings.find_blender,
-        cache_dir: Some(data.probes()),
+        cache_dir: data.content().is_ok_and(|content| content == Content::Worker).then(|| data.probes()),
         scratch_dir: None,
         busy: None,
     };
@@ -110,9 +110,16 @@ async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
 fn folder(data: &DataDir) -> Check {
     let at = data.root().display().to_string();
     let trial = data.root().join(".doctor");
-    let written = std::fs::create_dir_all(data.root()).and_then(|()| std::fs::write(&trial, b"x"));
-    let _ = std::fs::remove_file(&trial);
+    let written = data.content().and_then(|content| match content {
+        Content::Worker => std::fs::write(&trial, b"x").and_then(|()| std::fs::remove_file(&trial)),
+        Content::Nothing | Content::Foreign => Ok(()),
+    });
     match written {
+        Ok(()) if data.content().is_ok_and(|content| content == Content::Foreign) => {
+            let fix = "name a new or an empty folder with --data";
+            Check::fault("data folder", Verdict::Bad, format!("{at} holds other things"), fix)
+        }
+        Ok(()) if !data.root().exists() => Check::good("data folder", format!("{at} will be made")),
         Ok(()) => Check::good("data folder", at),
         Err(error) => {
             let fix = "give this account the right to write there, or name another folder with --data";

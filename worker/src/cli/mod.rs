@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use pictor_actors::units::Millis;
 
+use crate::config::DataDir;
 use crate::config::pause::parse_length;
 
 mod doctor;
@@ -81,7 +82,14 @@ enum Verb {
 /// Does what the command line asks for.
 #[must_use]
 pub fn main(cli: Cli) -> Exit {
-    let data = match crate::config::DataDir::open(cli.data) {
+    // Only these two begin a worker's life: whoever asks about one changes nothing.
+    let data = match &cli.verb {
+        Verb::Run { .. } | Verb::Import { .. } => DataDir::open(cli.data),
+        Verb::Status { .. } | Verb::Pause { .. } | Verb::Resume | Verb::Doctor { .. } | Verb::Logs { .. } => {
+            DataDir::find(cli.data)
+        }
+    };
+    let data = match data {
         Ok(data) => data,
         Err(error) => return say::fault(Exit::Failed, &format!("the data folder cannot be used: {error}")),
     };

@@ -7,7 +7,7 @@ use pictor_actors::units::{Millis, UnixMillis};
 use pictor_worker_domain::presence::Span;
 
 use super::{Exit, say};
-use crate::config::{DataDir, identity, pause as saved};
+use crate::config::{Content, DataDir, identity, pause as saved};
 use crate::control::{Answer, Connection, ControlError, Request, SlotView, WorkerStatus, ask};
 
 pub(super) async fn status(data: &DataDir, json: bool) -> Exit {
@@ -38,14 +38,20 @@ pub(super) async fn pause(data: &DataDir, span: Option<Millis>) -> Exit {
             say::line(&format!("paused{}: what runs is finished, nothing new is taken", until_words(until)));
             Exit::Done
         }
-        Err(ControlError::NotRunning) => match saved::save(data, Some(until.map_or(Span::Open, Span::Until)))
-        {
-            Ok(()) => {
-                say::line(&format!("no worker runs; the next start will be paused{}", until_words(until)));
-                Exit::Done
+        Err(ControlError::NotRunning) if has_worker(data) => {
+            match saved::save(data, Some(until.map_or(Span::Open, Span::Until))) {
+                Ok(()) => {
+                    say::line(&format!(
+                        "no worker runs; the next start will be paused{}",
+                        until_words(until)
+                    ));
+                    Exit::Done
+                }
+                Err(error) => {
+                    say::fault(Exit::Failed, &format!("the pause could not be written down: {error}"))
+                }
             }
-            Err(error) => say::fault(Exit::Failed, &format!("the pause could not be written down: {error}")),
-        },
+        }
         other => not_answered(data, other),
     }
 }
@@ -60,7 +66,7 @@ pub(super) async fn resume(data: &DataDir) -> Exit {
             say::line(&format!("resumed here, but still paused: {}", pause_words(&pause)));
             Exit::Done
         }
-        Err(ControlError::NotRunning) => match saved::save(data, None) {
+        Err(ControlError::NotRunning) if has_worker(data) => match saved::save(data, None) {
             Ok(()) => {
                 say::line("no worker runs; the next start will take work");
                 Exit::Done
@@ -69,6 +75,10 @@ pub(super) async fn resume(data: &DataDir) -> Exit {
         },
         other => not_answered(data, other),
     }
+}
+
+fn has_worker(data: &DataDir) -> bool {
+    data.content().is_ok_and(|content| content == Content::Worker)
 }
 
 fn not_answered(data: &DataDir, answer: Result<Answer, ControlError>) -> Exit {

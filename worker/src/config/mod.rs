@@ -8,5 +8,5 @@ pub mod pause;
 pub mod settings;
 
 pub use identity::{Identity, IdentityProblem, Key};
-pub use paths::DataDir;
+pub use paths::{Content, DataDir};
 pub use settings::Settings;

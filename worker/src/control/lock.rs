@@ -14,7 +14,11 @@ pub struct InstanceLock {
 impl InstanceLock {
     /// The lock, or `None` if another process holds it.
     pub fn take(data: &DataDir) -> io::Result<Option<Self>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(data.lock())?;
+        let mut options = OpenOptions::new();
+        // Private, as its folder may not be: whoever can open it can hold it.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.create(true).truncate(false).write(true).open(data.lock())?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,6 +1,8 @@
 //! A whole worker in this process, with a simulated engine, against a cloud that speaks the real protocol.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
+#[cfg(unix)]
+mod asking;
 mod cloud;
 mod enrolment;
 #[cfg(unix)]
