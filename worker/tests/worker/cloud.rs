@@ -22,6 +22,9 @@ pub struct Seen {
     /// Status that frames get instead of a receipt.
     pub refuse: Option<u16>,
     pub is_away: bool,
+    /// The line is dead, and the worker does not know: what it says is lost on its way.
+    pub is_line_dead: bool,
+    pub lost: Vec<FromWorker>,
     pub puts: u32,
     socket: Option<mpsc::Sender<Option<ToWorker>>>,
 }
@@ -98,7 +101,7 @@ impl FakeCloud {
     }
 
     pub fn come_back(&self) {
-        self.change(|seen| seen.is_away = false);
+        self.change(|seen| (seen.is_away, seen.is_line_dead) = (false, false));
     }
 
     pub fn offer(&self, number: u128, frames: &[i32]) -> LeaseRef {
@@ -145,6 +148,10 @@ async fn link(
                 frame = stream.recv() => {
                     let Some(Ok(actix_ws::Message::Text(text))) = frame else { return };
                     let message: FromWorker = decode(&text).unwrap();
+                    if cloud.seen.lock().unwrap().is_line_dead {
+                        cloud.change(|seen| seen.lost.push(message));
+                        continue;
+                    }
                     if let Some(answer) = answer(&message) {
                         let _ = session.text(encode(&answer).unwrap()).await;
                     }

@@ -76,6 +76,31 @@ async fn a_cloud_that_is_away_gets_its_frames_when_it_is_back() {
 }
 
 #[actix_web::test]
+async fn an_end_said_into_a_dead_line_is_said_again_and_once_it_is_heard_no_more() {
+    let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
+    let worker = Worker::start(&cloud, folder.path(), Millis(20));
+    cloud.connected().await;
+    cloud.change(|seen| seen.is_line_dead = true);
+    let lease = cloud.offer(1, &[1]);
+    let is_end = |said: &FromWorker| matches!(said, FromWorker::AttemptEnded(end) if end.lease == lease);
+    cloud.wait("the end, lost", |seen| seen.lost.iter().any(is_end)).await;
+    cloud.go_away();
+    cloud.come_back();
+    cloud.wait("the end, again", |seen| ended(seen, lease, &AttemptOutcome::Rendered)).await;
+    let beats =
+        |seen: &Seen| seen.heard.iter().filter(|said| matches!(said, FromWorker::Heartbeat(_))).count();
+    let before = beats(&cloud.seen.lock().unwrap());
+    cloud.wait("answers to heartbeats", |seen| beats(seen) >= before + 3).await;
+    cloud.go_away();
+    cloud.come_back();
+    let hellos = |seen: &Seen| seen.heard.iter().filter(|said| matches!(said, FromWorker::Hello(_))).count();
+    cloud.wait("a third hello", |seen| hellos(seen) == 3).await;
+    worker.stop().await;
+    let seen = cloud.seen.lock().unwrap();
+    assert_eq!(seen.heard.iter().filter(|said| is_end(said)).count(), 1);
+}
+
+#[actix_web::test]
 async fn frames_that_nobody_wants_are_dropped_and_others_kept() {
     let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
     let worker = Worker::start(&cloud, folder.path(), Millis(10));

@@ -1,11 +1,11 @@
 //! The coordinator's life: what it knows, how its machines are stepped, one timer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::fut::{ActorFutureExt, WrapFuture};
 use actix::prelude::{Actor, AsyncContext, Context, Handler, SpawnHandle};
-use pictor_actors::protocol::{FromWorker, LeaseRef, MetricSample, Refusal};
+use pictor_actors::protocol::{LeaseRef, MetricSample, Refusal};
 use pictor_actors::supervise::{Holding, Phase as StopPhase};
 use pictor_actors::units::{Millis, UnixMillis};
 use pictor_worker_domain::outbox::Depth;
@@ -16,12 +16,10 @@ use super::messages::{
     DeadlineDue, GetStatus, LeaseEmptied, LinkHeard, LinkLost, OutboxChanged, PauseAsked, ResumeAnswer,
     ResumeAsked, RunnerSaid, SampleTaken, SlotChanged, SoftwareFound, SpoolKnown, StopAsked,
 };
+use super::unheard::Unheard;
 use crate::agents::runner::{self, SlotReport};
 use crate::agents::{Workplace, tell};
 use crate::config::pause;
-
-/// Words that wait for a cloud that is away: a slot ends few attempts while nobody offers new ones.
-pub(super) const UNSAID_MAX: usize = 256;
 
 /// The actor.
 pub struct Coordinator {
@@ -34,7 +32,7 @@ pub struct Coordinator {
     pub(super) sample: Option<MetricSample>,
     pub(super) disk_free_bytes: Option<u64>,
     pub(super) line: Line,
-    pub(super) unsaid: VecDeque<FromWorker>,
+    pub(super) unheard: Unheard,
     /// Leases whose end was told; bounded, the oldest go first.
     pub(super) ended: BTreeSet<LeaseRef>,
     pub(super) is_stopping: bool,
@@ -84,7 +82,7 @@ impl Coordinator {
             sample: None,
             disk_free_bytes: None,
             line: Line { since: now.wall, ..Line::default() },
-            unsaid: VecDeque::new(),
+            unheard: Unheard::default(),
             ended: BTreeSet::new(),
             is_stopping: false,
             is_spool_known: false,

@@ -6,7 +6,7 @@ use pictor_actors::protocol::{
 use pictor_worker_domain::presence;
 use pictor_worker_domain::session::Effect;
 
-use super::actor::{Coordinator, UNSAID_MAX};
+use super::actor::Coordinator;
 use crate::agents::link::{CloseSocket, OpenSocket, Say, SayHeartbeat};
 use crate::agents::runner::Cancelled;
 use crate::agents::tell;
@@ -30,7 +30,10 @@ impl Coordinator {
                     tell(&doors.link, Say(FromWorker::Hello(Box::new(hello))));
                 }
             }
-            Effect::SendHeartbeat { seq } => tell(&doors.link, SayHeartbeat(Box::new(self.heartbeat(seq)))),
+            Effect::SendHeartbeat { seq } => {
+                self.unheard.beat(seq);
+                tell(&doors.link, SayHeartbeat(Box::new(self.heartbeat(seq))));
+            }
             Effect::SendGoodbye => {
                 let reason = self.place.shutdown.reason().map_or_else(String::new, |why| why.to_string());
                 tell(&doors.link, Say(FromWorker::Goodbye { reason }));
@@ -39,13 +42,12 @@ impl Coordinator {
             Effect::AnnounceUp => {
                 tracing::info!(cloud = %self.place.identity.cloud, "connected");
                 self.line.trouble = None;
-                for message in std::mem::take(&mut self.unsaid) {
-                    tell(&doors.link, Say(message));
-                }
+                self.unheard.say_anew().for_each(|message| tell(&doors.link, Say(message)));
                 tell(&doors.uploader, CloudUp);
                 self.say_machine();
             }
             Effect::AnnounceDown => {
+                self.unheard.line_lost();
                 self.place.cloud.set_bearer(None);
                 tell(&doors.uploader, CloudDown);
             }
@@ -65,7 +67,7 @@ impl Coordinator {
         tell(&self.place.doors().link, Say(FromWorker::MachineChanged(Box::new(changed))));
     }
 
-    /// Says it now, or keeps what must not be lost until the cloud is back.
+    /// Says it now if the cloud is there; what must not be lost is kept until it has surely heard it.
     pub(super) fn say(&mut self, message: FromWorker) {
         if let FromWorker::AttemptEnded(ended) = &message {
             self.ended.insert(ended.lease);
@@ -74,13 +76,9 @@ impl Coordinator {
             }
             tracing::info!(lease.id = %ended.lease.lease, outcome = ?ended.outcome, "attempt ended");
         }
+        self.unheard.keep(&message, self.session.is_up());
         if self.session.is_up() {
             tell(&self.place.doors().link, Say(message));
-        } else if is_kept(&message) {
-            if self.unsaid.len() >= UNSAID_MAX {
-                self.unsaid.pop_front();
-            }
-            self.unsaid.push_back(message);
         }
     }
 
@@ -92,7 +90,7 @@ impl Coordinator {
         for runner in doors.runners.values() {
             tell(runner, Cancelled(Cancel { lease, reason }));
         }
-        self.unsaid.retain(|message| !is_end_of(message, lease));
+        self.unheard.forget_end(lease);
         match reason {
             CancelReason::JobPaused => {}
             CancelReason::JobCancelled | CancelReason::Superseded | CancelReason::NotAnswered => {
@@ -124,23 +122,4 @@ impl Coordinator {
             free >= free_min.saturating_add(free_min / 4) && spooled <= settings.spool_bytes / 4 * 3;
         is_well_above.then_some(presence::Event::DiskFine)
     }
-}
-
-/// What the cloud should learn although it was away when it happened.
-fn is_kept(message: &FromWorker) -> bool {
-    match message {
-        FromWorker::AttemptStarted(_) | FromWorker::Warning(_) | FromWorker::AttemptEnded(_) => true,
-        FromWorker::Hello(_)
-        | FromWorker::MachineChanged(_)
-        | FromWorker::Heartbeat(_)
-        | FromWorker::Accept(_)
-        | FromWorker::Decline(_)
-        | FromWorker::FrameProgress(_)
-        | FromWorker::LogLines(_)
-        | FromWorker::Goodbye { .. } => false,
-    }
-}
-
-fn is_end_of(message: &FromWorker, lease: LeaseRef) -> bool {
-    matches!(message, FromWorker::AttemptEnded(ended) if ended.lease == lease)
 }

@@ -2,12 +2,13 @@
 //!
 //! The rules are `pictor_worker_domain::{session, presence}`; here their effects are done. The link hands in
 //! what the cloud says; runners, uploader and sampler report how they stand; the control socket asks for the
-//! status. What must not be lost while the cloud is away (how attempts ended) waits here, within a bound.
+//! status. What must not be lost when a line breaks (how attempts ended) waits in `unheard`, within a bound.
 
 mod actor;
 mod effects;
 mod messages;
 mod standing;
+mod unheard;
 mod wire;
 
 pub use actor::Coordinator;

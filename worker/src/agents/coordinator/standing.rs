@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use pictor_actors::protocol::heartbeat::SlotPhase;
-use pictor_actors::protocol::{
-    FromWorker, Heartbeat, Hello, LeaseRef, SearchPhase, SlotStatus, VERSION, WorkerActivity,
-};
+use pictor_actors::protocol::{Heartbeat, Hello, LeaseRef, SearchPhase, SlotStatus, VERSION, WorkerActivity};
 use pictor_worker_domain::session::Phase;
 
 use super::actor::Coordinator;
@@ -149,19 +147,6 @@ impl Coordinator {
     /// Every lease that is worked on, whose frames wait here, or whose end the cloud has not heard yet.
     fn held(&self) -> BTreeSet<LeaseRef> {
         let in_slots = self.slots.values().flat_map(|report| report.held.iter().copied());
-        let unsaid = self.unsaid.iter().filter_map(|message| match message {
-            FromWorker::AttemptEnded(ended) => Some(ended.lease),
-            FromWorker::Hello(_)
-            | FromWorker::MachineChanged(_)
-            | FromWorker::Heartbeat(_)
-            | FromWorker::Accept(_)
-            | FromWorker::Decline(_)
-            | FromWorker::AttemptStarted(_)
-            | FromWorker::FrameProgress(_)
-            | FromWorker::LogLines(_)
-            | FromWorker::Warning(_)
-            | FromWorker::Goodbye { .. } => None,
-        });
-        in_slots.chain(self.outbox_leases.iter().copied()).chain(unsaid).collect()
+        in_slots.chain(self.outbox_leases.iter().copied()).chain(self.unheard.unsaid_ends()).collect()
     }
 }

@@ -79,6 +79,7 @@ impl Coordinator {
         for lease in ack.cancel {
             self.drop_lease(lease, CancelReason::Superseded);
         }
+        self.unheard.acked(ack.seq);
         self.session(Event::Acked { seq: ack.seq, next_after: Millis(ack.next_after_ms) }, context);
     }
 

@@ -80,6 +80,8 @@ async fn talk(socket: Socket, mut ways: Ways) -> String {
     let (mut sink, mut stream) = socket.split();
     loop {
         let out = tokio::select! {
+            // A heartbeat overtakes nothing that was said before: its answer tells that all of it was heard.
+            biased;
             incoming = stream.next() => match hear(incoming, &ways).await {
                 Ok(()) => continue,
                 Err(why) => return why,
