@@ -105,10 +105,15 @@ impl FakeCloud {
     }
 
     pub fn offer(&self, number: u128, frames: &[i32]) -> LeaseRef {
+        self.offer_of(1, number, frames)
+    }
+
+    /// A task of this job.
+    pub fn offer_of(&self, job: u128, number: u128, frames: &[i32]) -> LeaseRef {
         let lease = LeaseRef { lease: LeaseId::from_u128(number), fence: 7 };
         let task = TaskSpec {
             task: TaskId::from_u128(number),
-            job: JobId::from_u128(1),
+            job: JobId::from_u128(job),
             job_name: "job".into(),
             attempt: 1,
             frames: frames.to_vec(),

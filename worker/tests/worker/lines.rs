@@ -1,6 +1,6 @@
 //! What an engine says is said for the lease it serves, and for no other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -14,20 +14,22 @@ use tokio::sync::mpsc;
 use crate::cloud::{FakeCloud, Seen};
 use crate::support::Worker;
 
-/// Begins each frame and never ends one; has a last word when it is killed.
+/// Begins each frame and ends only the one of this number; has a last word when it is killed.
 struct Talker;
 
-struct Talk(mpsc::Sender<EngineEvent>);
+const ENDS: i32 = 100;
+
+struct Talk(mpsc::Sender<EngineEvent>, PathBuf);
 
 impl Engine for Talker {
     fn start(
         &self,
-        _: EngineRequest,
+        request: EngineRequest,
         events: mpsc::Sender<EngineEvent>,
     ) -> BoxFuture<'static, Result<Box<dyn EngineSession>, EngineFailure>> {
         let ready = EngineEvent::Ready { engine: "Talker".into(), device: "none".into() };
         events.try_send(ready).unwrap();
-        async { Ok(Box::new(Talk(events)) as Box<dyn EngineSession>) }.boxed()
+        async move { Ok(Box::new(Talk(events, request.output_dir)) as Box<dyn EngineSession>) }.boxed()
     }
 }
 
@@ -35,6 +37,12 @@ impl EngineSession for Talk {
     fn render(&mut self, frame: i32) -> Result<(), EngineFailure> {
         self.0.try_send(EngineEvent::Log(format!("about frame {frame}"))).unwrap();
         self.0.try_send(EngineEvent::FrameStarted { frame }).unwrap();
+        if frame == ENDS {
+            let path = self.1.join("frame.png");
+            std::fs::write(&path, b"pixels").unwrap();
+            let written = EngineEvent::FrameWritten { frame, path, render_ms: 1, memory_peak_bytes: None };
+            self.0.try_send(written).unwrap();
+        }
         Ok(())
     }
 
@@ -52,13 +60,17 @@ async fn begun(cloud: &FakeCloud, lease: LeaseRef) {
     cloud.wait("a frame begun", |seen| seen.heard.iter().any(started)).await;
 }
 
-async fn cancelled(cloud: &FakeCloud, lease: LeaseRef) {
-    cloud.say(ToWorker::Cancel(Cancel { lease, reason: CancelReason::JobCancelled }));
-    let ended = |said: &FromWorker| {
-        matches!(said, FromWorker::AttemptEnded(end)
-            if end.lease == lease && end.outcome == AttemptOutcome::Stopped)
+async fn ended(cloud: &FakeCloud, lease: LeaseRef, outcome: AttemptOutcome) {
+    let ended = |said: &FromWorker| match said {
+        FromWorker::AttemptEnded(end) => end.lease == lease && end.outcome == outcome,
+        _ => false,
     };
     cloud.wait("the end", |seen| seen.heard.iter().any(ended)).await;
+}
+
+async fn cancelled(cloud: &FakeCloud, lease: LeaseRef) {
+    cloud.say(ToWorker::Cancel(Cancel { lease, reason: CancelReason::JobCancelled }));
+    ended(cloud, lease, AttemptOutcome::Stopped).await;
 }
 
 fn lines(seen: &Seen) -> Vec<(LeaseRef, String)> {
@@ -87,7 +99,14 @@ async fn lines_of_one_lease_never_go_to_another() {
     let next = cloud.offer(3, &[3]);
     begun(&cloud, next).await;
     cancelled(&cloud, next).await;
+    let warm = cloud.offer(4, &[ENDS]);
+    ended(&cloud, warm, AttemptOutcome::Rendered).await;
+    // Of another job: the warm engine is killed while the lease waits for a new one.
+    let other = cloud.offer_of(2, 5, &[5]);
+    begun(&cloud, other).await;
+    cancelled(&cloud, other).await;
     worker.stop().await;
     let said = lines(&cloud.seen.lock().unwrap());
-    assert_eq!(said, [(one, "about frame 1".to_owned()), (next, "about frame 3".to_owned())]);
+    let own = [(one, 1), (next, 3), (warm, ENDS), (other, 5)];
+    assert_eq!(said, own.map(|(lease, frame)| (lease, format!("about frame {frame}"))));
 }
