@@ -6,6 +6,7 @@ use pictor_actors::protocol::{
     AttemptOutcome, Cancel, CancelReason, DeclineReason, FromWorker, LeaseRef, ToWorker, WorkerActivity,
 };
 use pictor_actors::units::Millis;
+use pictor_worker::config::DataDir;
 use pictor_worker::control::{Answer, InstanceLock, Request, ask};
 
 use crate::cloud::{FakeCloud, Seen};
@@ -156,6 +157,46 @@ async fn a_pause_declines_work_and_outlives_a_restart() {
         )
         .await;
     assert_eq!(ask(&worker.data, &Request::Resume).await.unwrap(), Answer::Resumed { still: None });
+    worker.stop().await;
+}
+
+#[actix_web::test]
+async fn a_disk_that_hangs_holds_up_no_pause() {
+    let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
+    let worker = Worker::start(&cloud, folder.path(), Millis(10));
+    cloud.connected().await;
+    // Opened for writing, it waits for a reader.
+    let file = folder.path().join("pause.toml.tmp");
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    assert_eq!(ask(&worker.data, &Request::Pause { until: None }).await.unwrap(), Answer::Done);
+    let is_paused = |said: &FromWorker| match said {
+        FromWorker::Heartbeat(beat) => matches!(beat.activity, WorkerActivity::Paused(_)),
+        _ => false,
+    };
+    cloud.wait("a paused heartbeat", |seen| seen.heard.last().is_some_and(is_paused)).await;
+    tokio::task::spawn_blocking(move || std::fs::File::open(file)).await.unwrap().unwrap();
+    worker.stop().await;
+}
+
+#[actix_web::test]
+async fn what_earlier_lives_left_in_the_work_folder_is_removed() {
+    let (cloud, folder) = (FakeCloud::start(), tempfile::tempdir().unwrap());
+    let work = DataDir::open(Some(folder.path().to_owned())).unwrap().work();
+    let left = ["slot-0/out-1", "slot-0-old/1/out-1"].map(|left| work.join(left));
+    for folder in &left {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let worker = Worker::start(&cloud, folder.path(), Millis(10));
+    cloud.connected().await;
+    let is_left = || left.iter().any(|left| left.exists());
+    let removed = async {
+        while is_left() || std::fs::read_dir(work.join("slot-0-old")).unwrap().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), removed).await.unwrap();
+    cloud.offer(1, &[1]);
+    cloud.wait("the frame", |seen| seen.frames.len() == 1).await;
     worker.stop().await;
 }
 

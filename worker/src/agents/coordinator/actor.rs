@@ -16,6 +16,7 @@ use super::messages::{
     DeadlineDue, GetStatus, LeaseEmptied, LinkHeard, LinkLost, OutboxChanged, PauseAsked, ResumeAnswer,
     ResumeAsked, RunnerSaid, SampleTaken, SlotChanged, SoftwareFound, SpoolKnown, StopAsked,
 };
+use super::pause_file::PauseFile;
 use super::unheard::Unheard;
 use crate::agents::runner::{self, SlotReport};
 use crate::agents::{Workplace, tell};
@@ -36,6 +37,7 @@ pub struct Coordinator {
     /// Leases whose end was told; bounded, the oldest go first.
     pub(super) ended: BTreeSet<LeaseRef>,
     pub(super) is_stopping: bool,
+    pub(super) pause_file: PauseFile,
     is_spool_known: bool,
     timer: Option<SpawnHandle>,
     hold: Option<Holding>,
@@ -85,6 +87,7 @@ impl Coordinator {
             unheard: Unheard::default(),
             ended: BTreeSet::new(),
             is_stopping: false,
+            pause_file: PauseFile::default(),
             is_spool_known: false,
             timer: None,
             hold,
@@ -121,11 +124,7 @@ impl Coordinator {
         self.presence = presence;
         for effect in effects {
             match effect {
-                presence::Effect::Save(span) => {
-                    if let Err(error) = pause::save(&self.place.data, span) {
-                        tracing::error!(%error, "the pause could not be written down: it ends with this run");
-                    }
-                }
+                presence::Effect::Save(span) => self.save_pause(span, context),
                 presence::Effect::Announce(pause) => {
                     match &pause {
                         Some(pause) => tracing::info!(?pause, "no new work is taken"),

@@ -7,6 +7,7 @@
 mod actor;
 mod effects;
 mod messages;
+mod pause_file;
 mod standing;
 mod unheard;
 mod wire;

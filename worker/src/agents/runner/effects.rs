@@ -103,12 +103,30 @@ impl Runner {
 
     /// What an earlier life left is of no use: frames count only in the spool.
     pub(super) fn clear_work_folder(&self) {
-        match fs::remove_dir_all(self.work_folder()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(slot = self.number, %error, "the slot's work folder could not be cleared");
+        self.throw_away(&[self.work_folder()]);
+    }
+
+    /// Takes folders out of the way at once and removes them elsewhere, with what earlier removals left: a
+    /// folder may hold thousands of files on a slow disk.
+    pub(super) fn throw_away(&self, folders: &[PathBuf]) {
+        let (slot, trash) = (self.number, self.place.data.work().join(format!("slot-{}-old", self.number)));
+        let _ = fs::create_dir_all(&trash); // renaming tells
+        for folder in folders {
+            let place = trash.join(format!("{:016x}", crate::random()));
+            match fs::rename(folder, place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(slot, %error, "an old work folder could not be put away");
+                }
+                Ok(()) | Err(_) => {}
             }
-            Ok(()) | Err(_) => {}
         }
+        tokio::task::spawn_blocking(move || match fs::read_dir(&trash) {
+            Ok(entries) => entries.flatten().for_each(|entry| {
+                // Two may be at it at once.
+                let _ = fs::remove_dir_all(entry.path());
+            }),
+            Err(error) => tracing::warn!(slot, %error, "old work folders could not be removed"),
+        });
     }
 }
 

@@ -162,10 +162,11 @@ impl Runner {
         if self.keeping > 0 {
             return;
         }
-        for number in self.engine.cleared + 1..=self.engine.number {
-            for rest in folders(&self.work_folder(), number) {
-                let _ = fs::remove_dir_all(rest); // cleared as a whole at the next start
-            }
+        let work = self.work_folder();
+        let numbers = self.engine.cleared + 1..=self.engine.number;
+        let rest: Vec<PathBuf> = numbers.flat_map(|number| folders(&work, number)).collect();
+        if !rest.is_empty() {
+            self.throw_away(&rest);
         }
         self.engine.cleared = self.engine.number;
     }
