@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Blobs whose hash begins with this byte, that nothing refers to and that nobody brought since `before`;
-    /// at most [`DROPPED_MAX`]. By the time of the answer that may have changed:
+    /// at most `DROPPED_MAX`. By the time of the answer that may have changed:
     /// [`Store::drop_unused_blobs`] looks again.
     pub async fn unused_blobs(&self, shard: u8, before: UnixMillis) -> Result<Vec<BlobHash>> {
         let (from, to) = bounds(shard);
@@ -124,7 +124,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.hash).collect())
     }
 
-    /// Forgets those of these blobs that are unused still, at most [`DROPPED_MAX`]; returns them, so that
+    /// Forgets those of these blobs that are unused still, at most `DROPPED_MAX`; returns them, so that
     /// their files can be removed. What a dropped manifest named may be unused then.
     pub async fn drop_unused_blobs(&self, hashes: &[BlobHash], before: UnixMillis) -> Result<Vec<BlobHash>> {
         let mut hashes = hashes.to_vec();
