@@ -9,8 +9,8 @@ use etcetera::base_strategy::BaseStrategy;
 use crate::durable;
 
 /// Names that only a worker's folder has.
-const MARKS: [&str; 6] =
-    ["identity.toml", "worker.key", "worker.key.pending", "worker.lock", "settings.toml", "spool"];
+const MARKS: [&str; 7] =
+    ["identity.toml", "worker.key", "worker.key.pending", "worker.lock", "settings.toml", "spool", "probes"];
 
 /// What a folder holds before a worker comes to live in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
