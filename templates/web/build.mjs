@@ -5,9 +5,10 @@ import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const root = import.meta.dirname;
+const root = fileURLToPath(new URL(".", import.meta.url)); // `import.meta.dirname` is newer than Node 18
 const dist = join(root, "dist");
 const INPUTS = ["build.mjs", "icons.txt", "package-lock.json", "package.json", "src"];
 const ENTRIES = ["src/app.ts", "src/submit.ts", "src/worker.ts", "src/app.css"];
