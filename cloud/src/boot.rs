@@ -39,14 +39,26 @@ const LOCK_RETRY: Millis = Millis(100);
 /// Held while a cloud runs with the folder.
 const LOCK_FILE: &str = "lock";
 
+/// Makes the data folder if it is not there: for its owner only, since it holds password hashes, scenes and
+/// frames. One that is there keeps the mode its owner chose.
+///
+/// # Errors
+/// It cannot be made.
+pub fn private_folder(folder: &Path) -> Result<()> {
+    let mut maker = std::fs::DirBuilder::new();
+    maker.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+    maker.create(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))
+}
+
 /// Runs the cloud until it is asked to stop.
 ///
 /// # Errors
 /// Something it cannot do without could not be had, or an actor was given up.
 pub async fn serve(config: Config) -> Result<()> {
     let folder = &config.data_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    private_folder(folder)?;
     let _lock = lock(folder).await?;
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -155,8 +155,7 @@ pub async fn run(verb: Verb) -> Result<()> {
 
 async fn open(place: &Place) -> Result<(Store, Config)> {
     let config = place.load(Vec::new())?.config;
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+    boot::private_folder(&config.data_dir)?;
     Ok((Store::open(&config.database).await.context("cannot open the database")?, config))
 }
 
