@@ -85,6 +85,10 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
 
 fn fresh(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
+        let is_old_demo = folder.join("cloud.log").is_file() || std::fs::read_dir(folder)?.next().is_none();
+        if !is_old_demo {
+            bail!("{} holds other things than an earlier demo: name another --folder", folder.display());
+        }
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     std::fs::create_dir_all(folder)?;
