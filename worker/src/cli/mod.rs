@@ -59,7 +59,7 @@ enum Verb {
     },
     /// Take work again.
     Resume,
-    /// Check driver, Blender, disk, clock and the way to the cloud.
+    /// Check driver, Blender, disk and the way to the cloud.
     Doctor {
         /// As JSON with stable names.
         #[arg(long)]
