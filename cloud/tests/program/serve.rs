@@ -21,6 +21,8 @@ async fn a_fresh_cloud_says_its_address_and_a_one_time_set_up_address() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut cloud = Running::start(&data).await;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&data).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700, "password hashes and scenes are nobody else's business");
     let second = cloud.line().await;
     let set_up = second.strip_prefix("no account yet; set it up once at ").unwrap().to_owned();
     assert!(set_up.starts_with(&format!("{}/set-up/", cloud.address)), "{second}");
