@@ -10,15 +10,17 @@ use pictor_actors::now::Clock;
 use pictor_actors::protocol::assignment::{RenderEngine, RenderSettings};
 use pictor_actors::protocol::outcome::FrameState;
 use pictor_actors::protocol::{
-    AttemptEnded, AttemptOutcome, AttemptStarted, Cancel, FailureClass, FrameProgress, FromWorker, Offer,
+    AttemptEnded, AttemptOutcome, AttemptStarted, Cancel, Decline, DeclineReason, FailureClass,
+    FrameProgress, FromWorker, Offer,
 };
 use pictor_actors::supervise::{Keeping, RestartBudget, Shutdown, StopReason, keep};
 use pictor_actors::testing::{ManualClock, Probe};
 use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 use pictor_cloud::agents::broadcast::Announce;
-use pictor_cloud::agents::dispatcher::Wake;
+use pictor_cloud::agents::dispatcher::{SlotDeclined, Wake};
 use pictor_cloud::agents::fleet::{
-    CancelLease, GetCapacity, GetRenewals, LeasesEnded, OfferTask, OfferTasks, RestWorker, SlotCapacity,
+    CancelLease, Capacity, GetCapacity, GetRenewals, LeasesEnded, OfferTask, OfferTasks, RestWorker,
+    SlotCapacity,
 };
 use pictor_cloud::agents::job_live::JobLive;
 use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobLive, JobChanged};
@@ -28,6 +30,7 @@ use pictor_cloud::store::{
     FrameStoredRow, JobRow, NewAccount, NewFrame, NewJobRow, NewWorkerRow, Role, Store,
 };
 use pictor_cloud_domain::job::{FrameSet, JobState};
+use pictor_cloud_domain::placement::Absence;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -40,6 +43,7 @@ pub const LEASE_TTL: Millis = Millis::from_secs(120);
 struct Slots {
     slots: BTreeMap<(WorkerId, u16), SlotCapacity>,
     leases: BTreeMap<LeaseId, (WorkerId, u16)>,
+    absent: Vec<Absence>,
     offers: Vec<OfferTask>,
     cancels: Vec<(WorkerId, Cancel)>,
     rests: Vec<RestWorker>,
@@ -94,9 +98,10 @@ told!(RestWorker, |told, slots| {
 });
 
 impl Handler<GetCapacity> for Fleet {
-    type Result = Vec<SlotCapacity>;
-    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Vec<SlotCapacity> {
-        self.0.lock().unwrap().slots.values().cloned().collect()
+    type Result = Capacity;
+    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Capacity {
+        let slots = self.0.lock().unwrap();
+        Capacity { slots: slots.slots.values().cloned().collect(), absent: slots.absent.clone() }
     }
 }
 
@@ -248,6 +253,18 @@ impl Bench {
         }
     }
 
+    /// Workers that are connected and take nothing.
+    pub fn absent(&self, absent: Vec<Absence>) {
+        self.fleet.0.lock().unwrap().absent = absent;
+    }
+
+    /// Why tasks of the job wait, once it is these words.
+    pub async fn waits(&self, job: JobId, words: &[&str]) {
+        self.wake().await;
+        let look = || async { Some(self.live(job).await?.waiting).filter(|lines| lines == words) };
+        self.wait(&words.join("; "), look).await;
+    }
+
     /// Renewals that the fleet has not stored yet.
     pub fn renewing(&self, leases: Vec<LeaseId>) {
         self.fleet.0.lock().unwrap().renewing = leases;
@@ -360,6 +377,16 @@ impl Bench {
             self.frame(of, *frame).await;
         }
         self.ended(of, AttemptOutcome::Rendered).await;
+    }
+
+    /// Refuses the offer.
+    pub async fn declined(&self, of: &OfferTask) {
+        let lease = of.offer.lease;
+        let aside = SlotDeclined { worker: of.worker, slot: of.offer.slot };
+        self.doors.dispatcher.try_send(aside).unwrap();
+        self.fleet.0.lock().unwrap().free(lease.lease);
+        let declined = Decline { lease, reason: DeclineReason::NotAccepting };
+        self.said(of, FromWorker::Decline(declined)).await;
     }
 
     pub async fn fail(&self, of: &OfferTask, class: FailureClass, message: &str) {

@@ -1,7 +1,7 @@
 //! What becomes of failed attempts: retries, poison jobs, rested workers, silent workers.
 
+use pictor_actors::protocol::FailureClass;
 use pictor_actors::protocol::assignment::RenderEngine;
-use pictor_actors::protocol::{Decline, DeclineReason, FailureClass, FromWorker};
 use pictor_actors::units::Millis;
 use pictor_cloud::store::StoreError;
 use pictor_cloud_domain::job::JobState;
@@ -144,11 +144,7 @@ async fn a_declined_offer_is_no_failure_and_goes_elsewhere() {
     let bench = Bench::with_workers(2).await;
     let job = bench.job("1").await;
     let offer = bench.offer().await;
-    let declined = Decline { lease: offer.offer.lease, reason: DeclineReason::NotAccepting };
-    let slot = offer.offer.slot;
-    let aside = pictor_cloud::agents::dispatcher::SlotDeclined { worker: offer.worker, slot };
-    bench.doors.dispatcher.try_send(aside).unwrap();
-    bench.said(&offer, FromWorker::Decline(declined)).await;
+    bench.declined(&offer).await;
     let again = bench.offer().await;
     assert_ne!(again.worker, offer.worker);
     assert_eq!(again.offer.task.attempt, 1);

@@ -1,7 +1,9 @@
 //! Who gets what, and how soon.
 
 use pictor_actors::ids::AccountId;
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_cloud_domain::job::JobState;
+use pictor_cloud_domain::placement::Absence;
 
 use crate::bench::Bench;
 
@@ -69,4 +71,29 @@ async fn when_a_frame_ends_the_next_lease_is_there_already() {
         next = ahead;
     }
     bench.job_in(job, JobState::Completed).await;
+}
+
+#[actix_rt::test]
+async fn a_job_that_waits_says_what_its_workers_are_at() {
+    let bench = Bench::with_workers(0).await;
+    let job = bench.job("1-3").await;
+    bench.waits(job, &["no worker is online"]).await;
+    bench.absent(vec![Absence::PausedByOwner, Absence::NoBlender, Absence::PausedByOwner]);
+    let paused = "no worker takes work now: 2 workers are paused by their owners; \
+                  1 worker is paused because no Blender was found there";
+    bench.waits(job, &[paused]).await;
+    let eevee = bench.job_with("1", |new| new.engine = Some(RenderEngine::Eevee)).await;
+    bench.absent(vec![Absence::PausedByOwner]);
+    bench.worker(1).await;
+    bench.waits(eevee, &["1 slot cannot render with EEVEE", "1 worker is paused by its owner"]).await;
+}
+
+#[actix_rt::test]
+async fn a_slot_that_declined_is_not_taken_for_a_worker_that_is_away() {
+    let bench = Bench::with_workers(1).await;
+    let job = bench.job_with("1", |new| new.chunk = Some(1)).await;
+    let offer = bench.offer().await;
+    bench.declined(&offer).await;
+    let words = "no worker takes work now: 1 slot declined a task a moment ago and is asked again soon";
+    bench.waits(job, &[words]).await;
 }

@@ -12,7 +12,7 @@ pub mod why;
 
 pub use problem::{Grant, Plan, Problem, SlotIn, TaskIn};
 pub use solve::solve;
-pub use why::{Dropped, Rule, why, words};
+pub use why::{Absence, Dropped, Rule, why, words};
 
 #[cfg(test)]
 mod tests;

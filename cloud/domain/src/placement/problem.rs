@@ -7,6 +7,8 @@ use pictor_actors::limits::LEASES_PER_SLOT_MAX;
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::units::UnixMillis;
 
+use super::why::Absence;
+
 /// A slot of a connected worker that is not paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotIn {
@@ -77,6 +79,8 @@ pub struct Problem {
     pub slots: Vec<SlotIn>,
     /// Tasks, in any order.
     pub tasks: Vec<TaskIn>,
+    /// Whoever is connected and takes nothing, each with its cause: says why a task waits, decides nothing.
+    pub absent: Vec<Absence>,
     /// Bound of one turn.
     pub grants_max: usize,
 }

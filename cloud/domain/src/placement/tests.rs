@@ -35,7 +35,7 @@ fn task(account: u128, job: u128, number: u128) -> TaskIn {
 }
 
 fn problem(slots: Vec<SlotIn>, tasks: Vec<TaskIn>) -> Problem {
-    Problem { slots, tasks, grants_max: 100 }
+    Problem { slots, tasks, absent: Vec::new(), grants_max: 100 }
 }
 
 /// (worker, slot, job, ahead) of each grant, in order.
@@ -109,7 +109,7 @@ fn each_waiting_job_has_its_reasons_in_words() {
     let asked = problem(vec![full, warm, rested], vec![task(1, 1, 1), eevee]);
     let reasons = why(&asked, &solve(&asked));
     assert_eq!(
-        words(&reasons[&JobId::from_u128(1)]),
+        words(&reasons[&JobId::from_u128(1)], &[]),
         [
             "1 slot is rested after failed attempts",
             "1 slot is busy with other frames of this job",
@@ -117,12 +117,38 @@ fn each_waiting_job_has_its_reasons_in_words() {
         ]
     );
     assert_eq!(
-        words(&reasons[&JobId::from_u128(2)]),
+        words(&reasons[&JobId::from_u128(2)], &[]),
         ["1 slot is rested after failed attempts", "2 slots cannot render with EEVEE"]
     );
     let nobody = problem(vec![], vec![task(1, 1, 1)]);
     let reasons = why(&nobody, &solve(&nobody));
-    assert_eq!(words(&reasons[&JobId::from_u128(1)]), ["no worker is online and free to take work"]);
+    assert_eq!(words(&reasons[&JobId::from_u128(1)], &[]), ["no worker is online"]);
+}
+
+#[test]
+fn workers_that_take_nothing_are_told_with_their_cause() {
+    use Absence::{
+        Declined, Faulty, Finishing, LowDisk, NoBlender, NoSlot, Paused, PausedByOwner, Silent, Updating,
+    };
+    let nobody = problem(vec![], vec![task(1, 1, 1)]);
+    let dropped = &why(&nobody, &solve(&nobody))[&JobId::from_u128(1)];
+    assert_eq!(
+        words(dropped, &[PausedByOwner]),
+        ["no worker takes work now: 1 worker is paused by its owner"]
+    );
+    assert_eq!(
+        words(dropped, &[NoBlender, PausedByOwner, PausedByOwner]),
+        ["no worker takes work now: 2 workers are paused by their owners; 1 worker is paused because no \
+          Blender was found there"]
+    );
+    let rested = problem(vec![SlotIn { rested: true, ..slot(1, 0) }], vec![task(1, 1, 1)]);
+    let dropped = &why(&rested, &solve(&rested))[&JobId::from_u128(1)];
+    let one_of_each =
+        [PausedByOwner, LowDisk, NoBlender, Paused, Finishing, Updating, Faulty, Silent, NoSlot, Declined];
+    let mut two_of_each = [one_of_each, one_of_each].concat();
+    two_of_each.reverse();
+    let lines = [words(dropped, &one_of_each), words(dropped, &two_of_each)].concat();
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
@@ -151,7 +177,7 @@ fn the_whole_table() {
         match plan.grants.first() {
             Some(grant) if grant.ahead => "granted, one ahead".to_owned(),
             Some(_) => "granted".to_owned(),
-            None => format!("waits: {}", words(&why(&alone, &plan)[&task.job]).join("; ")),
+            None => format!("waits: {}", words(&why(&alone, &plan)[&task.job], &[]).join("; ")),
         }
     }));
 }
@@ -200,7 +226,7 @@ fn any_problem() -> impl Strategy<Value = Problem> {
             slots.dedup_by_key(|slot| (slot.worker, slot.slot));
             tasks.sort_by_key(|task| task.task);
             tasks.dedup_by_key(|task| task.task);
-            Problem { slots, tasks, grants_max }
+            Problem { slots, tasks, absent: Vec::new(), grants_max }
         },
     )
 }
@@ -234,7 +260,7 @@ proptest! {
             problem.tasks.iter().filter(|task| !granted.contains(&task.task)).map(|task| task.job).collect();
         prop_assert_eq!(reasons.keys().copied().collect::<BTreeSet<_>>(), waiting);
         for dropped in reasons.values() {
-            prop_assert!(!words(dropped).is_empty());
+            prop_assert!(!words(dropped, &[]).is_empty());
             prop_assert_eq!(dropped.len(), problem.slots.len());
             prop_assert!(dropped.iter().all(|slot| slot.rule != Rule::NextTurn), "{:?}", dropped);
         }

@@ -26,6 +26,32 @@ pub enum Rule {
     NextTurn,
 }
 
+/// Why whoever is connected takes nothing at all, and so stands in no plan. One a worker, but for a refusal,
+/// which is a slot's. Without the owner's own words: whoever waits may be another account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Absence {
+    /// Its owner paused it, at the machine or from the dashboard.
+    PausedByOwner,
+    /// It paused itself: its disk is nearly full.
+    LowDisk,
+    /// It paused itself: it found no Blender.
+    NoBlender,
+    /// It is paused for another cause.
+    Paused,
+    /// It finishes what it has.
+    Finishing,
+    /// It replaces its own program.
+    Updating,
+    /// It says that it cannot work.
+    Faulty,
+    /// Its heartbeat is overdue.
+    Silent,
+    /// None of its slots is switched on.
+    NoSlot,
+    /// One of its slots refused a task a moment ago.
+    Declined,
+}
+
 /// A slot and the rule that dropped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dropped {
@@ -84,18 +110,51 @@ fn rule_of(slot: &SlotIn, task: &TaskIn, problem: &Problem) -> Rule {
     }
 }
 
-/// The rules in words, one line each with the number of slots; never empty, because nothing waits without a
-/// reason.
+/// The rules in words, one line each with the number of slots, and then whoever takes nothing; never empty,
+/// because nothing waits without a reason. Where no slot takes work it is one line that begins with
+/// "no worker".
 #[must_use]
-pub fn words(dropped: &[Dropped]) -> Vec<String> {
-    if dropped.is_empty() {
-        return vec!["no worker is online and free to take work".to_owned()];
+pub fn words(dropped: &[Dropped], absent: &[Absence]) -> Vec<String> {
+    let slots = counted(dropped.iter().map(|slot| slot.rule));
+    let away: Vec<String> =
+        counted(absent.iter().copied()).into_iter().map(|(absence, count)| away(absence, count)).collect();
+    match (slots.is_empty(), away.is_empty()) {
+        (true, true) => vec!["no worker is online".to_owned()],
+        (true, false) => vec![format!("no worker takes work now: {}", away.join("; "))],
+        (false, _) => slots.into_iter().map(|(rule, count)| line(rule, count)).chain(away).collect(),
     }
-    let mut counts: BTreeMap<Rule, usize> = BTreeMap::new();
-    for slot in dropped {
-        *counts.entry(slot.rule).or_default() += 1;
+}
+
+fn counted<T: Ord>(all: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
     }
-    counts.into_iter().map(|(rule, count)| line(rule, count)).collect()
+    counts
+}
+
+fn away(absence: Absence, count: usize) -> String {
+    let several = count != 1;
+    let (workers, is, has) = match several {
+        false => ("1 worker".to_owned(), "is", "has"),
+        true => (format!("{count} workers"), "are", "have"),
+    };
+    match absence {
+        Absence::PausedByOwner if several => format!("{workers} are paused by their owners"),
+        Absence::PausedByOwner => format!("{workers} is paused by its owner"),
+        Absence::LowDisk => format!("{workers} {is} paused because the disk is nearly full"),
+        Absence::NoBlender => format!("{workers} {is} paused because no Blender was found there"),
+        Absence::Paused => format!("{workers} {is} paused"),
+        Absence::Finishing => format!("{workers} {is} finishing and will take nothing new"),
+        Absence::Updating => format!("{workers} {is} updating"),
+        Absence::Faulty => format!("{workers} {has} a fault and cannot work"),
+        Absence::Silent => format!("{workers} {has} not been heard from for a while"),
+        Absence::NoSlot => format!("{workers} {has} no slot switched on"),
+        Absence::Declined => {
+            let slots = if several { format!("{count} slots") } else { "1 slot".to_owned() };
+            format!("{slots} declined a task a moment ago and {is} asked again soon")
+        }
+    }
 }
 
 fn line(rule: Rule, count: usize) -> String {

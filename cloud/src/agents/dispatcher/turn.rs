@@ -10,9 +10,9 @@ use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
 use pictor_actors::protocol::{LeaseRef, Offer, TaskSpec};
 use pictor_actors::supervise::Door;
 use pictor_cloud_domain::job::chunking::PENDING_MAX;
-use pictor_cloud_domain::placement::{self, Plan, Problem, SlotIn, TaskIn};
+use pictor_cloud_domain::placement::{self, Absence, Plan, Problem, SlotIn, TaskIn};
 
-use crate::agents::fleet::{GetCapacity, OfferTask, OfferTasks, SlotCapacity};
+use crate::agents::fleet::{Capacity, GetCapacity, OfferTask, OfferTasks, SlotCapacity};
 use crate::agents::jobs::{Jobs, LeasesGranted, SlotsSeen, retried};
 use crate::agents::ports::{ANSWER_WITHIN, Ask, Ports};
 use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError};
@@ -50,15 +50,22 @@ pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> 
     let problem = problem_of(&capacity, &ready, &avoid);
     let plan = placement::solve(&problem);
     let refused = if plan.grants.is_empty() { 0 } else { grant(&reach, &plan, ready).await? };
-    let reasons = placement::why(&problem, &plan);
-    let waiting = reasons.into_iter().map(|(job, dropped)| (job, placement::words(&dropped))).collect();
+    let in_words = |(job, dropped): (_, Vec<_>)| (job, placement::words(&dropped, &problem.absent));
+    let waiting = placement::why(&problem, &plan).into_iter().map(in_words).collect();
     let is_cut_short = refused > 0 || plan.grants.len() >= GRANTS_MAX;
-    Ok(Taken { seen: Some(seen_of(&capacity)), waiting, is_cut_short })
+    Ok(Taken { seen: Some(seen_of(&capacity.slots)), waiting, is_cut_short })
 }
 
-fn problem_of(capacity: &[SlotCapacity], ready: &[ReadyTask], avoid: &BTreeSet<(WorkerId, u16)>) -> Problem {
-    let slots = capacity.iter().filter(|slot| !avoid.contains(&(slot.worker, slot.slot))).map(slot_in);
-    Problem { slots: slots.collect(), tasks: ready.iter().map(task_in).collect(), grants_max: GRANTS_MAX }
+fn problem_of(capacity: &Capacity, ready: &[ReadyTask], avoid: &BTreeSet<(WorkerId, u16)>) -> Problem {
+    let (avoided, slots): (Vec<_>, Vec<_>) =
+        capacity.slots.iter().partition(|slot| avoid.contains(&(slot.worker, slot.slot)));
+    let declined = avoided.iter().map(|_| Absence::Declined);
+    Problem {
+        slots: slots.into_iter().map(slot_in).collect(),
+        tasks: ready.iter().map(task_in).collect(),
+        absent: capacity.absent.iter().copied().chain(declined).collect(),
+        grants_max: GRANTS_MAX,
+    }
 }
 
 fn slot_in(slot: &SlotCapacity) -> SlotIn {

@@ -12,8 +12,8 @@ use pictor_cloud_domain::liveness::Connection;
 
 use super::free_slots::FreeSlots;
 use super::messages::{
-    CancelLease, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew, NodeReport, NodeReported,
-    NodeRetired, OfferTask, OfferTasks, RestWorker, SlotCapacity,
+    CancelLease, Capacity, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew, NodeReport,
+    NodeReported, NodeRetired, OfferTask, OfferTasks, RestWorker,
 };
 use super::writes::Writes;
 use crate::agents::dispatcher::Wake;
@@ -54,6 +54,7 @@ impl Fleet {
         }
         let rested_until = report.live.standing.rest.as_ref().map(|rest| rest.until);
         let has_more_room = self.free.report(worker, report.slots, report.offers_seen, rested_until);
+        self.free.set_absence(worker, report.absence);
         let before = self.live.insert(worker, report.live).map(|live| live.connection);
         self.log_connection(worker, before);
         if let Some(row) = report.heartbeat {
@@ -179,13 +180,13 @@ impl Handler<NodeBeginsAnew> for Fleet {
 }
 
 impl Handler<GetCapacity> for Fleet {
-    type Result = Vec<SlotCapacity>;
+    type Result = Capacity;
 
-    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Vec<SlotCapacity> {
+    fn handle(&mut self, _get: GetCapacity, _context: &mut Context<Self>) -> Capacity {
         if self.is_stopping {
-            return Vec::new();
+            return Capacity::default();
         }
-        self.free.all(self.wiring.now().wall)
+        Capacity { slots: self.free.all(self.wiring.now().wall), absent: self.free.absent() }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::limits::LEASES_PER_SLOT_MAX;
 use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::placement::Absence;
 
 use super::messages::SlotCapacity;
 
@@ -15,6 +16,7 @@ use super::messages::SlotCapacity;
 #[derive(Debug, Default)]
 pub(super) struct FreeSlots {
     workers: BTreeMap<WorkerId, OfWorker>,
+    absent: BTreeMap<WorkerId, Absence>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +57,19 @@ impl FreeSlots {
         of_worker.room() > room || of_worker.engines() > engines
     }
 
+    /// Why the worker, which is connected, takes nothing; `None`: it works, or is not connected.
+    pub fn set_absence(&mut self, worker: WorkerId, absence: Option<Absence>) {
+        match absence {
+            Some(absence) => self.absent.insert(worker, absence),
+            None => self.absent.remove(&worker),
+        };
+    }
+
+    /// Everybody who is connected and takes nothing.
+    pub fn absent(&self) -> Vec<Absence> {
+        self.absent.values().copied().collect()
+    }
+
     /// An offer leaves for a worker; its number.
     pub fn offer(&mut self, worker: WorkerId, slot: u16, job: JobId, lease: LeaseId) -> u64 {
         let of_worker = self.workers.entry(worker).or_default();
@@ -75,6 +90,7 @@ impl FreeSlots {
     /// way died with the one before. Returns their leases. The count goes on, so that an offer which the new
     /// actor gets meanwhile is not taken for an older one.
     pub fn begin_anew(&mut self, worker: WorkerId) -> Vec<LeaseId> {
+        self.absent.remove(&worker);
         let Some(of_worker) = self.workers.get_mut(&worker) else { return Vec::new() };
         of_worker.slots.clear();
         of_worker.on_their_way.drain(..).map(|coming| coming.lease).collect()
@@ -83,6 +99,7 @@ impl FreeSlots {
     /// The worker's actor is gone.
     pub fn forget(&mut self, worker: WorkerId) {
         self.workers.remove(&worker);
+        self.absent.remove(&worker);
     }
 
     /// Every slot, full ones too (they tell why a task waits, and that another worker could take it), by
@@ -204,8 +221,12 @@ mod tests {
         assert!(free.all(NOW)[0].rested);
         assert!(!free.all(UnixMillis(101))[0].rested);
         assert!(!free.report(WORKER, Vec::new(), 0, None));
-        assert_eq!(held(&free), []);
+        free.set_absence(WORKER, Some(Absence::PausedByOwner));
+        assert_eq!((held(&free), free.absent()), (vec![], vec![Absence::PausedByOwner]));
+        free.set_absence(WORKER, None);
+        assert_eq!(free.absent(), []);
+        free.set_absence(WORKER, Some(Absence::Silent));
         free.forget(WORKER);
-        assert!(free.workers.is_empty());
+        assert!(free.workers.is_empty() && free.absent().is_empty());
     }
 }

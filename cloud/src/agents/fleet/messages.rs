@@ -1,11 +1,12 @@
 //! What the fleet is asked and told.
 
-use actix::Message;
+use actix::{Message, MessageResponse};
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{Cancel, Offer};
 use pictor_actors::supervise::Door;
 use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::placement::Absence;
 
 use crate::agents::worker_live::WorkerLive;
 use crate::agents::worker_node::WorkerNode;
@@ -13,8 +14,17 @@ use crate::store::{HeartbeatRow, WorkerMinuteRow, WorkerRow};
 
 /// Which slots there are: those of workers that are connected and not paused, full ones too.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<SlotCapacity>")]
+#[rtype(result = "Capacity")]
 pub struct GetCapacity;
+
+/// What there is to work with at this moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, MessageResponse)]
+pub struct Capacity {
+    /// Slots of workers that take work, by worker and number.
+    pub slots: Vec<SlotCapacity>,
+    /// One entry for each worker that is connected and takes none.
+    pub absent: Vec<Absence>,
+}
 
 /// A slot that could take a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +114,8 @@ pub struct NodeReport {
     pub live: WorkerLive,
     /// Slots that may have tasks now, full ones included; their `rested` is set when somebody asks.
     pub slots: Vec<SlotCapacity>,
+    /// Why there is no slot, of a worker that is connected.
+    pub absence: Option<Absence>,
     /// The last of the fleet's offers that is counted in `slots`.
     pub offers_seen: u64,
     /// A sign of life to store.

@@ -242,7 +242,7 @@ fn standing_of(row: &WorkerRow) -> Standing {
 /// Workers that could render it; the one that failed counts, whether or not it is there this moment.
 async fn able_workers(reach: &Reach, engine: Option<RenderEngine>, failed: WorkerId) -> BTreeSet<WorkerId> {
     let capacity = Ask::<GetCapacity>::ask(&*reach.ports.fleet, GetCapacity).await.unwrap_or_default();
-    let can = capacity.into_iter().filter(|slot| {
+    let can = capacity.slots.into_iter().filter(|slot| {
         !slot.rested && engine.map_or(!slot.engines.is_empty(), |engine| slot.engines.contains(&engine))
     });
     can.map(|slot| slot.worker).chain([failed]).collect()

@@ -2,8 +2,9 @@
 
 use pictor_actors::ids::LeaseId;
 use pictor_actors::now::Now;
-use pictor_actors::protocol::{MetricSample, SlotFacts, WorkerActivity};
+use pictor_actors::protocol::{MetricSample, Pause, PauseReason, SlotFacts, WorkerActivity};
 use pictor_cloud_domain::liveness::{Connection, stored_connection};
+use pictor_cloud_domain::placement::Absence;
 
 use super::actor::WorkerNode;
 use crate::agents::broadcast::{Announce, LiveEvent};
@@ -17,6 +18,7 @@ impl WorkerNode {
         self.send_report(NodeReport {
             live: self.live(now),
             slots: self.capacity(),
+            absence: self.absence(),
             offers_seen: self.offers_seen,
             heartbeat: None,
             renew: Vec::new(),
@@ -42,6 +44,7 @@ impl WorkerNode {
         self.send_report(NodeReport {
             live: self.live(now),
             slots: self.capacity(),
+            absence: self.absence(),
             offers_seen: self.offers_seen,
             heartbeat,
             renew,
@@ -110,7 +113,8 @@ impl WorkerNode {
 
     /// Slots that may have a task now, full ones included.
     fn capacity(&self) -> Vec<SlotCapacity> {
-        if !self.takes_work() {
+        let is_here = self.link.is_some() && self.liveness.connection() == Connection::Online;
+        if !is_here || self.absence().is_some() {
             return Vec::new();
         }
         self.slots
@@ -128,25 +132,46 @@ impl WorkerNode {
             .collect()
     }
 
-    fn takes_work(&self) -> bool {
-        let is_willing = match &self.activity {
-            None | Some(WorkerActivity::Idle | WorkerActivity::Preparing | WorkerActivity::Working) => true,
-            Some(
-                WorkerActivity::Finishing
-                | WorkerActivity::Paused(_)
-                | WorkerActivity::Updating
-                | WorkerActivity::Error { .. },
-            ) => false,
-        };
-        is_willing
-            && self.link.is_some()
-            && self.pause.is_none()
-            && self.liveness.connection() == Connection::Online
+    /// Why it takes nothing, while it is connected.
+    fn absence(&self) -> Option<Absence> {
+        self.link.as_ref()?;
+        match self.liveness.connection() {
+            Connection::Online => {}
+            Connection::Stale => return Some(Absence::Silent),
+            Connection::Never | Connection::Offline => return None,
+        }
+        match &self.activity {
+            Some(WorkerActivity::Paused(pause)) => return Some(paused(pause)),
+            Some(WorkerActivity::Updating) => return Some(Absence::Updating),
+            Some(WorkerActivity::Error { .. }) => return Some(Absence::Faulty),
+            // It has heard of a pause, if there is one, and finishes because of it.
+            Some(WorkerActivity::Finishing) if self.pause.is_none() => return Some(Absence::Finishing),
+            None
+            | Some(
+                WorkerActivity::Idle
+                | WorkerActivity::Preparing
+                | WorkerActivity::Working
+                | WorkerActivity::Finishing,
+            ) => {}
+        }
+        if let Some(pause) = &self.pause {
+            return Some(paused(pause));
+        }
+        (!self.slots.iter().any(|facts| facts.enabled)).then_some(Absence::NoSlot)
     }
 
     fn gpu_memory(&self, facts: &SlotFacts) -> Option<u64> {
         let pci_id = facts.gpu_pci_id.as_ref()?;
         let gpus = &self.machine.as_ref()?.gpus;
         gpus.iter().find(|gpu| gpu.pci_id == *pci_id).map(|gpu| gpu.memory_bytes)
+    }
+}
+
+fn paused(pause: &Pause) -> Absence {
+    match pause.reason {
+        PauseReason::User | PauseReason::Dashboard => Absence::PausedByOwner,
+        PauseReason::LowDisk => Absence::LowDisk,
+        PauseReason::NoBlender => Absence::NoBlender,
+        PauseReason::Other { .. } => Absence::Paused,
     }
 }

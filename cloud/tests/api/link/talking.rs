@@ -87,6 +87,30 @@ async fn the_dashboards_pause_reaches_the_worker_now_and_at_its_next_connection(
 }
 
 #[tokio::test]
+async fn a_job_that_waits_for_a_paused_worker_says_so() {
+    let app = TestApp::start().await;
+    let worker = FakeWorker::enrolled(&app).await;
+    let mut wire = worker.connect().await;
+    let pause = format!("/api/v1/workers/{}/pause", worker.id);
+    assert_eq!(app.token("workers").await.put(&pause, &json!({})).await.status, 200);
+    wire.beat(&[]).await;
+    let job = app.job("1-3").await;
+    app.farm.job_changed(job.id);
+    let (program, path) = (app.token("read").await, format!("/api/v1/jobs/{}", job.id));
+    let reason = json!(["no worker takes work now: 1 worker is paused by its owner"]);
+    eventually("the pause as the reason", || async {
+        (program.get(&path).await.value()["waiting"] == reason).then_some(())
+    })
+    .await;
+    wire.say(&FromWorker::Goodbye { reason: "the day is over".to_owned() }).await;
+    let reason = json!(["no worker is online"]);
+    eventually("its leaving as the reason", || async {
+        (program.get(&path).await.value()["waiting"] == reason).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_that_does_not_take_its_messages_loses_its_connection_only() {
     let app = TestApp::start().await;
     let worker = FakeWorker::enrolled(&app).await;
