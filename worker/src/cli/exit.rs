@@ -29,6 +29,8 @@ pub enum Exit {
     FileForeign,
     /// 13: another machine is enrolled as this worker.
     SecondMachine,
+    /// 9: the file cannot be read, or there is none.
+    NoFile,
     /// 14: it is not a configuration file.
     NotAFile,
     /// 15: this machine is enrolled already; nothing was changed.
@@ -52,6 +54,7 @@ impl Exit {
             Self::FileExpired => 11,
             Self::FileForeign => 12,
             Self::SecondMachine => 13,
+            Self::NoFile => 9,
             Self::NotAFile => 14,
             Self::EnrolledAlready => 15,
         }

@@ -43,6 +43,7 @@ async fn imported(data: &DataDir, file: &Path, replace: bool) -> Exit {
 
 const fn exit_of(error: &ImportError) -> Exit {
     match error {
+        ImportError::Unreadable { .. } => Exit::NoFile,
         ImportError::NotOne { .. } => Exit::NotAFile,
         ImportError::EnrolledAlready { .. } | ImportError::ImportedAlready { .. } => Exit::EnrolledAlready,
         ImportError::Used { .. } => Exit::FileUsed,

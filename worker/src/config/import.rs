@@ -29,6 +29,17 @@ pub enum ImportError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file cannot be read.
+    #[error(
+        "{path} cannot be read ({why}): give the path of the configuration file that you downloaded from \
+             the worker's set-up page"
+    )]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// Somebody is enrolled here already.
     #[error(
         "this machine is enrolled already, as {name:?} at {cloud}: nothing was changed. To give it the \
@@ -140,17 +151,30 @@ pub async fn import(
 }
 
 fn read(path: &Path) -> Result<ConfigurationFile, ImportError> {
-    let size = fs::metadata(path).map_err(|error| not_one(path, &error.to_string()))?.len();
-    if size > FILE_BYTES_MAX {
+    let file = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if file.is_dir() {
+        return Err(not_one(path, "it is a folder"));
+    }
+    if file.len() > FILE_BYTES_MAX {
         return Err(not_one(path, "it is too large"));
     }
-    let text = fs::read_to_string(path).map_err(|error| not_one(path, &error.to_string()))?;
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(bytes).map_err(|_| not_one(path, "it is no text"))?;
     let file: ConfigurationFile =
         toml::from_str(&text).map_err(|error| not_one(path, error.message().lines().next().unwrap_or("")))?;
     if file.format != FORMAT {
         return Err(not_one(path, &format!("its format is {}, this program reads {FORMAT}", file.format)));
     }
     Ok(file)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ImportError {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        _ => error.to_string(),
+    };
+    ImportError::Unreadable { path: path.display().to_string(), why }
 }
 
 fn not_one(path: &Path, why: &str) -> ImportError {

@@ -166,10 +166,13 @@ async fn what_is_no_configuration_file_and_a_worker_that_runs_are_told() {
     let (cloud, desk) = (Enroller::start(), Desk::new());
     let path = desk.folder.path().join("holiday.jpg");
     std::fs::write(&path, [0xff, 0xd8, 0xff]).unwrap();
-    for file in [&path, &desk.folder.path().join("missing.pictor")] {
-        let (code, said) = import(file, &desk.data(), &[]).await;
+    for file in [path, desk.folder.path().to_owned()] {
+        let (code, said) = import(&file, &desk.data(), &[]).await;
         assert_eq!((code, said.contains("not a worker's configuration file")), (Exit::NotAFile.code(), true));
     }
+    let (code, said) = import(&desk.folder.path().join("missing.pictor"), &desk.data(), &[]).await;
+    assert_eq!(code, Exit::NoFile.code(), "{said}");
+    assert!(said.contains("missing.pictor cannot be read (there is no such file): give the path"), "{said}");
     let data = DataDir::open(Some(desk.data())).unwrap();
     let _running = InstanceLock::take(&data).unwrap().unwrap();
     let (code, said) = desk.import(&cloud.file(), &[]).await;
