@@ -65,9 +65,13 @@ fn body_limits(app: &mut ServiceConfig) {
         .app_data(JsonConfig::default().limit(SMALL_BODY_BYTES_MAX).error_handler(|error, _| refused(&error)))
         .app_data(FormConfig::default().limit(SMALL_BODY_BYTES_MAX).error_handler(|error, _| refused(&error)))
         .app_data(QueryConfig::default().error_handler(|error, _| refused(&error)))
-        .app_data(PathConfig::default().error_handler(|error, _| {
-            Error::new(ProblemCode::NotFound, format!("there is nothing at this address ({error})")).into()
-        }));
+        .app_data(PathConfig::default().error_handler(|error, _| nothing_there(&error).into()));
+}
+
+/// An address with something in it that is no id or number; the innermost cause has the words for it.
+fn nothing_there(error: &dyn std::error::Error) -> Error {
+    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    Error::new(ProblemCode::NotFound, format!("there is nothing at this address: {why}"))
 }
 
 /// What the framework's extractors refuse, in our words.

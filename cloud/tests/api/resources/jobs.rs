@@ -103,3 +103,12 @@ async fn tasks_and_log_are_pages() {
     let log = program.get(&format!("/api/v1/jobs/{}/log", job.row.id)).await;
     assert_eq!((log.status, &log.value()["items"]), (200, &json!([])), "{log}");
 }
+
+#[tokio::test]
+async fn an_address_with_something_that_is_no_id_says_what_an_id_looks_like() {
+    let app = TestApp::start().await;
+    let shown = app.token("read").await.get("/api/v1/jobs/job_x").await;
+    assert_eq!((shown.status, shown.code().as_str()), (404, "not_found"), "{shown}");
+    let words = "there is nothing at this address: not an id of the form job_ and 32 hexadecimal digits";
+    assert_eq!(shown.value()["detail"], words);
+}
