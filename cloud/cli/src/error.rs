@@ -49,11 +49,15 @@ impl Failure {
             429 | 502..=504 => Kind::Network,
             _ => Kind::Failed,
         };
-        let mut message =
-            if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
-        for field in &problem.fields {
-            message.push_str(&format!("\n  {}: {}", field.field, field.message));
-        }
+        // The detail of a problem with fields is these fields once more.
+        let mut message = match problem.fields.as_slice() {
+            [] if problem.detail.is_empty() => problem.title.clone(),
+            [] => problem.detail.clone(),
+            [one] => format!("{}: {}", one.field, one.message),
+            several => several.iter().fold(problem.title.clone(), |message, one| {
+                format!("{message}\n  {}: {}", one.field, one.message)
+            }),
+        };
         if let (500.., Some(request)) = (problem.status, &problem.request_id) {
             message.push_str(&format!(" (request {request})"));
         }
@@ -88,7 +92,7 @@ impl From<std::io::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pictor_cloud_api::problem::ProblemCode;
+    use pictor_cloud_api::problem::{FieldProblem, ProblemCode};
 
     /// The table is part of the interface: scripts rely on it.
     #[test]
@@ -110,5 +114,27 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(table.join("\n"));
+    }
+    #[test]
+    fn what_is_wrong_with_fields_is_said_once() {
+        let field = |name: &str| FieldProblem { field: name.into(), message: format!("wrong {name}") };
+        let said = |fields: Vec<FieldProblem>, detail: &str| {
+            let problem = Problem {
+                kind: String::new(),
+                title: "not allowed".into(),
+                status: 422,
+                detail: detail.into(),
+                code: "invalid_input".into(),
+                request_id: None,
+                retry_after_ms: None,
+                fields,
+            };
+            Failure::from_problem(&problem).to_string()
+        };
+        assert_eq!(said(vec![], "too long"), "too long");
+        assert_eq!(said(vec![], ""), "not allowed");
+        assert_eq!(said(vec![field("name")], "name: wrong name"), "name: wrong name");
+        let both = said(vec![field("name"), field("frames")], "name: wrong name; frames: wrong frames");
+        assert_eq!(both, "not allowed\n  name: wrong name\n  frames: wrong frames");
     }
 }
