@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use pictor_cloud_api::page::Page;
-use pictor_cloud_api::problem::Problem;
+use pictor_cloud_api::problem::{Problem, ProblemCode};
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -26,6 +26,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(300);
 const PIECE_BYTES: usize = 64 * 1024;
 /// Tries of a request that may be repeated.
 const TRIES_MAX: u32 = 5;
+/// Where a token may stand instead of in the kept settings.
+const TOKEN_VARIABLE: &str = "PICTOR_TOKEN";
 /// Entries asked for at a time.
 const PAGE: u32 = 200;
 /// Pages read at most: more than the largest job has frames.
@@ -38,8 +40,43 @@ pub struct Client {
     /// upload that takes longer, however well it moves.
     uploads: reqwest::Client,
     base: String,
-    token: String,
+    token: Token,
     silence: Duration,
+}
+
+/// An API token and where it came from, in words.
+#[derive(Clone)]
+pub struct Token {
+    secret: String,
+    origin: String,
+}
+
+impl Token {
+    /// One that was typed or piped in just now.
+    pub fn typed(secret: String) -> Self {
+        Self { secret, origin: "this token".to_owned() }
+    }
+
+    /// One that came with the call: by `--token`, or by the environment.
+    pub fn given(secret: &str) -> Self {
+        let is_environment = std::env::var(TOKEN_VARIABLE).is_ok_and(|value| value == secret);
+        let origin = if is_environment {
+            format!("the token in {TOKEN_VARIABLE} (which goes before the kept one)")
+        } else {
+            "the token of --token".to_owned()
+        };
+        Self { secret: secret.to_owned(), origin }
+    }
+
+    /// The one that `pictor login` kept.
+    fn kept(secret: String) -> Result<Self, Failure> {
+        Ok(Self { secret, origin: format!("the token kept in {}", settings::path()?.display()) })
+    }
+
+    /// To be kept.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
 }
 
 impl Client {
@@ -50,19 +87,22 @@ impl Client {
         let url = url.map(str::to_owned).or(kept.url).ok_or_else(|| {
             Failure::new(Kind::Usage, "which cloud? set PICTOR_URL or run `pictor login --url http://…`")
         })?;
-        let token = token
-            .map(str::to_owned)
-            .or(kept.token)
-            .ok_or_else(|| Failure::new(Kind::Auth, "no token: set PICTOR_TOKEN or run `pictor login`"))?;
-        Self::new(&url, &token)
+        let token = match (token, kept.token) {
+            (Some(token), _) => Token::given(token),
+            (None, Some(token)) => Token::kept(token)?,
+            (None, None) => {
+                return Err(Failure::new(Kind::Auth, "no token: set PICTOR_TOKEN or run `pictor login`"));
+            }
+        };
+        Self::new(&url, token)
     }
 
     /// A client for this cloud with this token.
-    pub fn new(url: &str, token: &str) -> Result<Self, Failure> {
+    pub fn new(url: &str, token: Token) -> Result<Self, Failure> {
         Self::with_silence(url, token, SILENCE_MAX)
     }
 
-    fn with_silence(url: &str, token: &str, silence: Duration) -> Result<Self, Failure> {
+    fn with_silence(url: &str, token: Token, silence: Duration) -> Result<Self, Failure> {
         let parsed: url::Url = url
             .parse()
             .map_err(|error| Failure::new(Kind::Usage, format!("{url} is not an address: {error}")))?;
@@ -74,7 +114,7 @@ impl Client {
         let http = built(|builder| builder.read_timeout(silence))?;
         let uploads = built(|builder| builder)?;
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { http, uploads, base, token: token.to_owned(), silence })
+        Ok(Self { http, uploads, base, token, silence })
     }
 
     /// Address of a page of the dashboard.
@@ -84,7 +124,7 @@ impl Client {
 
     /// A request below `/api/v1/`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}/api/v1/{path}", self.base)).bearer_auth(&self.token)
+        self.http.request(method, format!("{}/api/v1/{path}", self.base)).bearer_auth(&self.token.secret)
     }
 
     /// Reads one resource.
@@ -158,7 +198,7 @@ impl Client {
         let request = self
             .uploads
             .put(format!("{}/api/v1/{path}", self.base))
-            .bearer_auth(&self.token)
+            .bearer_auth(&self.token.secret)
             .header(CONTENT_LENGTH, size)
             .body(Body::wrap_stream(stream::iter(pieces)));
         let mut sending = pin!(request.send());
@@ -197,7 +237,7 @@ impl Client {
                             | StatusCode::BAD_GATEWAY
                             | StatusCode::SERVICE_UNAVAILABLE
                     );
-                    let (failure, asked) = problem(response).await;
+                    let (failure, asked) = self.problem(response).await;
                     if !is_passing {
                         return Err(failure);
                     }
@@ -213,6 +253,31 @@ impl Client {
             tokio::time::sleep(wait.min(Duration::from_secs(10))).await;
             wait *= 2;
         }
+    }
+
+    /// The failure that a bad answer tells, and how long it asks to wait.
+    async fn problem(&self, response: Response) -> (Failure, Option<Duration>) {
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) if problem.code == ProblemCode::NotSignedIn.code() => (self.unknown_token(), None),
+            Ok(problem) => {
+                (Failure::from_problem(&problem), problem.retry_after_ms.map(Duration::from_millis))
+            }
+            Err(_) => {
+                let kind = if status.is_server_error() { Kind::Network } else { Kind::Failed };
+                (Failure::new(kind, format!("the server answered {status}: is this a Pictor cloud?")), None)
+            }
+        }
+    }
+
+    fn unknown_token(&self) -> Failure {
+        let (base, origin) = (&self.base, &self.token.origin);
+        let words = format!(
+            "{base} does not take {origin}: it was revoked, has run out or is of another cloud. Make a new \
+             one at {base}/account and keep it with `pictor login`"
+        );
+        Failure::new(Kind::Auth, words)
     }
 }
 
@@ -233,19 +298,6 @@ pub async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure>
     serde_json::from_slice(text).map_err(|error| {
         Failure::failed(format!("the cloud's answer was not understood ({error}): is this client too old?"))
     })
-}
-
-/// The failure that a bad answer tells, and how long it asks to wait.
-async fn problem(response: Response) -> (Failure, Option<Duration>) {
-    let status = response.status();
-    let text = response.text().await.unwrap_or_default();
-    match serde_json::from_str::<Problem>(&text) {
-        Ok(problem) => (Failure::from_problem(&problem), problem.retry_after_ms.map(Duration::from_millis)),
-        Err(_) => {
-            let kind = if status.is_server_error() { Kind::Network } else { Kind::Failed };
-            (Failure::new(kind, format!("the server answered {status}: is this a Pictor cloud?")), None)
-        }
-    }
 }
 
 fn unreachable_cloud(base: &str, error: &reqwest::Error) -> Failure {
@@ -278,7 +330,8 @@ mod tests {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(1).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let client = Client::with_silence(&url, "token", Duration::from_millis(600)).unwrap();
+        let client =
+            Client::with_silence(&url, Token::typed("token".into()), Duration::from_millis(600)).unwrap();
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let (mut piece, mut read) = (vec![0; 1024 * 1024], 0);

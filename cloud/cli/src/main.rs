@@ -44,7 +44,10 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let is_json = arguments.json;
-    let client = || Client::from_settings(arguments.url.as_deref(), arguments.token.as_deref());
+    // A variable that is set to nothing is as good as none.
+    let url = arguments.url.as_deref().filter(|url| !url.trim().is_empty());
+    let token = arguments.token.as_deref().filter(|token| !token.trim().is_empty());
+    let client = || Client::from_settings(url, token);
     match arguments.command {
         Command::Submit(submit) => submit::run(&client()?, &submit, is_json).await,
         Command::Jobs { command } => match command {
@@ -67,8 +70,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             WorkersCommand::List => workers::list(&client()?, is_json).await,
             WorkersCommand::Show { worker } => workers::show(&client()?, &worker, is_json).await,
         },
-        Command::Login => login::login(arguments.url.as_deref(), arguments.token.as_deref()).await,
-        Command::Logout => login::logout(),
+        Command::Login => login::login(url, token, is_json).await,
+        Command::Logout => login::logout(is_json),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "pictor", &mut std::io::stdout());
             Ok(())
