@@ -24,6 +24,13 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Upload a .blend file (or a .zip with linked files) and render it
+    ///
+    /// Frames, size, engine, samples, scene and camera are the file's own unless given. Give a .zip with
+    /// the scene and everything it links, in the same folders as on your disk.
+    ///
+    /// Scripts of a scene never run on a worker. A scene that needs one to look right (drivers and handlers
+    /// in Python, OSL shaders, Freestyle style modules) is not rendered wrongly: its job ends as "needs
+    /// scripts".
     Submit(SubmitArguments),
     /// Jobs of your account
     Jobs {
