@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use pictor_actors::ids::JobId;
 
 /// Send Blender scenes to a Pictor farm and get their frames back.
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub enum Command {
         command: JobsCommand,
     },
     /// Download a job's frames
+    ///
+    /// Frames that are there already are not fetched again, and a file that is not this job's frame is never
+    /// overwritten.
     Pull(PullArguments),
     /// Workers of your account
     Workers {
@@ -107,36 +111,47 @@ pub enum JobsCommand {
     /// One job with its settings, warnings and failures
     Show {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Show progress until the job ends; the exit code tells how
+    ///
+    /// On a terminal a bar; elsewhere a line on standard error whenever its state, or the reason why it
+    /// waits, changes. With --json each of them is a line of JSON on standard output, the last one the
+    /// ended job.
     Watch {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Pause: frames in hand are finished, nothing new starts
     Pause {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Go on with a paused job
     Resume {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Stop and render nothing more; finished frames stay
     Cancel {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Try the failed tasks again
     Retry {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Change the priority
     Priority {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
         /// 0 (last) to 100 (first)
         #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -145,16 +160,19 @@ pub enum JobsCommand {
     /// Its tasks, with their attempts and workers
     Tasks {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// Its frames, with their state, size and render time
     Frames {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
     },
     /// The render log
     Logs {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: String,
         /// Stay and print new lines until the job ends
         #[arg(long, short)]
@@ -172,8 +190,10 @@ pub struct ListArguments {
 #[derive(Debug, Args)]
 pub struct PullArguments {
     /// The job's id
+    #[arg(value_parser = job_id)]
     pub job: String,
-    /// Folder for the frames; the job's name unless given
+    /// Folder for the frames; unless given one of the job's name (and the end of its id, where other frames
+    /// lie in that)
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Stay and fetch each frame as it arrives, until the job ends
@@ -192,6 +212,16 @@ pub enum WorkersCommand {
     },
 }
 
+/// Asked before the cloud is: its answer would be that there is nothing at such an address.
+fn job_id(text: &str) -> Result<String, String> {
+    match text.parse::<JobId>() {
+        Ok(id) => Ok(id.to_string()),
+        Err(_) => {
+            Err("no job's id: one is job_ and 32 hexadecimal digits; `pictor jobs list` shows them".into())
+        }
+    }
+}
+
 fn resolution(text: &str) -> Result<(u32, u32), String> {
     let parse = |part: &str| part.parse::<u32>().ok().filter(|pixels| (1..=65_536).contains(pixels));
     text.split_once(['x', 'X'])
@@ -207,6 +237,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_text_that_is_no_job_id_is_refused_with_what_one_looks_like() {
+        let good = "job_00000000000000000000000000000001";
+        assert_eq!(job_id(good), Ok(good.to_owned()));
+        for bad in ["job_x", "shot", "", "wrk_00000000000000000000000000000001"] {
+            assert!(job_id(bad).unwrap_err().contains("job_ and 32 hexadecimal digits"), "{bad}");
+        }
     }
 
     #[test]

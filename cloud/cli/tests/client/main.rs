@@ -53,3 +53,14 @@ fn a_token_that_is_refused_is_told_with_where_it_stood() {
     let from_file = run(cloud.command(&list).env("PICTOR_TOKEN", ""));
     assert!(from_file.err.contains(&format!("the token kept in {}", kept.display())), "{from_file:?}");
 }
+
+#[test]
+fn what_is_no_job_id_is_a_wrong_call_and_the_cloud_is_not_asked() {
+    let cloud = Cloud::start();
+    for call in [&["jobs", "show", "job_x"][..], &["pull", "lamp"], &["jobs", "logs", "JOB_1"]] {
+        let printed = cloud.pictor(call);
+        assert_eq!(printed.code, 2, "{printed:?}");
+        assert!(printed.err.contains("no job's id: one is job_ and 32 hexadecimal digits"), "{printed:?}");
+    }
+    assert_eq!(cloud.asked("GET jobs/job_x"), 0);
+}
