@@ -58,6 +58,8 @@ pub struct Job {
     pub frames_done: u32,
     /// Frames of tasks that failed for good.
     pub frames_failed: u32,
+    /// Frames that workers render at this moment; `null` where nobody knows, as after its end.
+    pub frames_in_hand: Option<u32>,
     /// Part done, 0 to 1, with the frames in hand.
     pub progress: f64,
     /// Expected end, RFC 3339; `null` while unknown.

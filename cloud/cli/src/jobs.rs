@@ -7,8 +7,9 @@ use pictor_cloud_api::jobs::{Frame, Job, JobChange, LogLine, Task};
 use crate::arguments::ListArguments;
 use crate::client::Client;
 use crate::error::{Failure, Kind};
-use crate::progress::Bar;
 use crate::show;
+use crate::watching::{Reader, Watching};
+use crate::workers::Names;
 
 /// Pause between two looks at a job: short at first, so that a quick job is seen to end at once.
 const LOOK_AFTER_FIRST: Duration = Duration::from_millis(100);
@@ -74,7 +75,10 @@ fn print(job: &Job, is_json: bool) -> Result<(), Failure> {
         ("name", Some(job.name.clone())),
         ("state", Some(state)),
         ("frames", Some(format!("{} of {} ({})", job.frames_done, job.frames_total, settings.frames))),
-        ("failed", Some(job.frames_failed).filter(|count| *count > 0).map(|count| format!("{count} frames"))),
+        (
+            "failed",
+            Some(job.frames_failed).filter(|count| *count > 0).map(|count| show::counted(count, "frame")),
+        ),
         ("expected end", job.eta.clone()),
         ("mean frame", job.frame_mean_ms.map(show::duration)),
         ("scene file", Some(settings.main.clone())),
@@ -90,7 +94,8 @@ fn print(job: &Job, is_json: bool) -> Result<(), Failure> {
         println!("warning  {warning}");
     }
     for failure in &job.failures {
-        println!("failure  {} ({} attempts): {}", failure.words, failure.attempts, failure.message);
+        let attempts = show::counted(failure.attempts, "attempt");
+        println!("failure  {} ({attempts}): {}", failure.words, failure.message);
     }
     for reason in &job.waiting {
         println!("waiting  {reason}");
@@ -114,19 +119,19 @@ pub fn verdict(job: &Job) -> Result<(), Failure> {
 
 /// Follows a job to its end.
 pub async fn watch(client: &Client, id: &str, is_json: bool) -> Result<(), Failure> {
+    let reader = if is_json { Reader::Program } else { Reader::Person };
     let mut looks = Looks::new();
-    let mut bar = None;
+    let mut watching = None;
     let mut done = 0;
     loop {
         let job: Job = client.get(&format!("jobs/{id}")).await?;
-        let bar = bar.get_or_insert_with(|| Bar::frames(&job.name, u64::from(job.frames_total), is_json));
-        bar.set(u64::from(job.frames_done), &status_words(&job));
+        let watching = watching.get_or_insert_with(|| Watching::new(&job, reader));
+        watching.look(&job, job.frames_done)?;
         if has_ended(&job) {
-            bar.finish();
-            if is_json {
-                show::json(&job)?;
-            } else {
-                println!("{} {}: {} of {} frames", job.id, job.state, job.frames_done, job.frames_total);
+            watching.finish();
+            if !is_json {
+                let frames = show::counted(job.frames_total, "frame");
+                println!("{} {}: {} of {frames}", job.id, job.state, job.frames_done);
             }
             return verdict(&job);
         }
@@ -138,32 +143,47 @@ pub async fn watch(client: &Client, id: &str, is_json: bool) -> Result<(), Failu
     }
 }
 
-/// State, and why nothing moves where nothing does.
-pub fn status_words(job: &Job) -> String {
-    match job.waiting.first() {
-        Some(reason) if job.state != "running" || job.progress == 0.0 => format!("{}: {reason}", job.state),
-        _ => job.state.clone(),
-    }
-}
-
 /// Pauses, resumes, cancels or retries.
 pub async fn act(client: &Client, job: &str, action: &str, is_json: bool) -> Result<(), Failure> {
     let job: Job = client.post(&format!("jobs/{job}/{action}"), &serde_json::json!({})).await?;
-    acted(&job, is_json)
+    if is_json {
+        return show::json(&job);
+    }
+    println!("{}", done_words(&job, action));
+    Ok(())
+}
+
+/// What became of the job and of its frames.
+fn done_words(job: &Job, action: &str) -> String {
+    let id = &job.id;
+    let kept = format!("{} of {}", job.frames_done, show::counted(job.frames_total, "frame"));
+    let begun = match job.frames_in_hand {
+        Some(0) => "nothing is being rendered".to_owned(),
+        Some(1) => "the frame in hand is finished and kept".to_owned(),
+        Some(count) => format!("the {count} frames in hand are finished and kept"),
+        None => "frames in hand are finished and kept".to_owned(),
+    };
+    match action {
+        "pause" => format!(
+            "{id} paused at {kept}: {begun}, and nothing new starts; go on with `pictor jobs resume {id}`"
+        ),
+        "cancel" if job.frames_done > 0 => {
+            format!("{id} cancelled: {kept} are done and stay; fetch them with `pictor pull {id}`")
+        }
+        "cancel" => format!("{id} cancelled: no frame was done"),
+        "retry" => format!("{id} {}: what failed is tried again, {kept} are done", job.state),
+        _ => format!("{id} {}: goes on at {kept}", job.state),
+    }
 }
 
 /// Changes the priority.
 pub async fn priority(client: &Client, job: &str, priority: u8, is_json: bool) -> Result<(), Failure> {
     let change = JobChange { priority: Some(priority), name: None };
     let job: Job = client.patch(&format!("jobs/{job}"), &change).await?;
-    acted(&job, is_json)
-}
-
-fn acted(job: &Job, is_json: bool) -> Result<(), Failure> {
     if is_json {
-        return show::json(job);
+        return show::json(&job);
     }
-    println!("{} {} (priority {})", job.id, job.state, job.priority);
+    println!("{} {}: priority {}", job.id, job.state, job.priority);
     Ok(())
 }
 
@@ -173,14 +193,16 @@ pub async fn tasks(client: &Client, job: &str, is_json: bool) -> Result<(), Fail
     if is_json {
         return show::json(&tasks);
     }
+    let names = Names::of(client, tasks.iter().map(|task| task.worker.as_deref())).await;
     let row = |task: &Task| {
+        let who = names.of_worker(task.worker.as_deref());
         vec![
             task.id.clone(),
             task.state.clone(),
             task.frames.clone(),
             format!("{}/{}", task.frames_done, task.frames_total),
             task.attempts.to_string(),
-            task.worker.clone().or_else(|| task.failure_message.clone()).unwrap_or_default(),
+            who.or_else(|| task.failure_message.clone()).unwrap_or_else(nothing_yet),
         ]
     };
     show::table(
@@ -196,17 +218,22 @@ pub async fn frames(client: &Client, job: &str, is_json: bool) -> Result<(), Fai
     if is_json {
         return show::json(&frames);
     }
+    let names = Names::of(client, frames.iter().map(|frame| frame.worker.as_deref())).await;
     let row = |frame: &Frame| {
         vec![
             frame.frame.to_string(),
             frame.state.clone(),
-            frame.render_ms.map(show::duration).unwrap_or_default(),
-            frame.size.map(show::bytes).unwrap_or_default(),
-            frame.worker.clone().unwrap_or_default(),
+            frame.render_ms.map(show::duration).unwrap_or_else(nothing_yet),
+            frame.size.map(show::bytes).unwrap_or_else(nothing_yet),
+            names.of_worker(frame.worker.as_deref()).unwrap_or_else(nothing_yet),
         ]
     };
     show::table(&["frame", "state", "render time", "size", "worker"], frames.iter().map(row).collect());
     Ok(())
+}
+
+fn nothing_yet() -> String {
+    show::NOTHING_YET.to_owned()
 }
 
 /// The lines after the one that was printed last. Found by what it says and not by its place: the cloud
@@ -246,5 +273,29 @@ pub async fn logs(client: &Client, id: &str, follow: bool, is_json: bool) -> Res
             return Ok(());
         }
         looks.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_says_what_becomes_of_the_frames() {
+        let mut job: Job = serde_json::from_str(include_str!("../tests/client/job.json")).unwrap();
+        job.frames_in_hand = Some(2);
+        let id = job.id.clone();
+        assert_eq!(
+            done_words(&job, "pause"),
+            format!(
+                "{id} paused at 1 of 4 frames: the 2 frames in hand are finished and kept, and nothing new \
+                 starts; go on with `pictor jobs resume {id}`"
+            )
+        );
+        job.frames_in_hand = Some(0);
+        assert!(done_words(&job, "pause").contains("4 frames: nothing is being rendered, and nothing new"));
+        assert!(done_words(&job, "cancel").contains("1 of 4 frames are done and stay"));
+        job.frames_done = 0;
+        assert_eq!(done_words(&job, "cancel"), format!("{id} cancelled: no frame was done"));
     }
 }

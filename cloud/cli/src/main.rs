@@ -1,8 +1,8 @@
 //! `pictor`, the creator's command-line client: submit scenes, watch jobs, fetch frames.
 //!
-//! It speaks the public HTTP API and nothing else. On a terminal it shows progress; in a pipe it is quiet;
-//! `--json` prints the API's own shapes. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5
-//! conflict, 7 network.
+//! It speaks the public HTTP API and nothing else. On a terminal it shows progress; in a pipe only whoever
+//! waits for a job is told of its changes; `--json` prints the API's own shapes. Exit codes:
+//! 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 conflict, 7 network.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool: printing is what it is for
 
 mod arguments;
@@ -16,6 +16,7 @@ mod settings;
 mod show;
 mod submit;
 mod upload;
+mod watching;
 mod workers;
 
 use std::process::ExitCode;

@@ -11,9 +11,10 @@ use tokio::io::AsyncWriteExt;
 use crate::arguments::PullArguments;
 use crate::client::{self, Client};
 use crate::error::{Failure, Kind};
-use crate::jobs::{Looks, has_ended, status_words, verdict};
+use crate::jobs::{Looks, has_ended, verdict};
 use crate::progress::Bar;
 use crate::show;
+use crate::watching::status_words;
 
 /// Frames fetched at the same time.
 const AT_A_TIME: usize = 4;

@@ -13,6 +13,16 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One line of JSON on standard output, for a reader that takes each as it comes.
+pub fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::failed(error.to_string()))?;
+    println!("{text}");
+    Ok(())
+}
+
+/// What stands in a table where there is nothing yet: a blank would look like a fault.
+pub const NOTHING_YET: &str = "–";
+
 /// A table without lines, so that it can be cut and grepped.
 pub fn table(head: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
@@ -32,6 +42,11 @@ pub fn pairs(pairs: &[(&str, Option<String>)]) {
             println!("{name:<width$}  {value}");
         }
     }
+}
+
+/// `1 frame`, `24 frames`.
+pub fn counted(count: u32, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `12 s`, `3 min 4 s`, `2 h 14 min`.
@@ -69,6 +84,7 @@ mod tests {
         assert_eq!(duration(184_000), "3 min 4 s");
         assert_eq!(duration(8_040_000), "2 h 14 min");
         assert_eq!(bytes(12), "12 B");
+        assert_eq!((counted(1, "frame"), counted(0, "frame")), ("1 frame".into(), "0 frames".into()));
         assert_eq!(bytes(8 << 30), "8.0 GiB");
     }
 }

@@ -42,7 +42,8 @@ pub async fn run(client: &Client, arguments: &SubmitArguments, is_json: bool) ->
     if is_json {
         return show::json(&job);
     }
-    println!("{}  {} frames  {}", job.id, job.frames_total, client.page_address(&format!("jobs/{}", job.id)));
+    let frames = show::counted(job.frames_total, "frame");
+    println!("{}  {frames}  {}", job.id, client.page_address(&format!("jobs/{}", job.id)));
     Ok(())
 }
 

@@ -1,5 +1,8 @@
-//! Workers: list, show.
+//! Workers: list, show, and their names where other things speak of them.
 
+use std::collections::BTreeMap;
+
+use pictor_actors::ids::WorkerId;
 use pictor_cloud_api::workers::Worker;
 
 use crate::client::Client;
@@ -27,7 +30,7 @@ pub async fn list(client: &Client, is_json: bool) -> Result<(), Failure> {
 
 /// Prints one worker, named by its id or its name.
 pub async fn show(client: &Client, worker: &str, is_json: bool) -> Result<(), Failure> {
-    let worker = if worker.starts_with("wrk_") {
+    let worker = if worker.parse::<WorkerId>().is_ok() {
         client.get::<Worker>(&format!("workers/{worker}")).await?
     } else {
         let workers: Vec<Worker> = client.list("workers", None).await?;
@@ -62,6 +65,26 @@ pub async fn show(client: &Client, worker: &str, is_json: bool) -> Result<(), Fa
         println!("slot {}  {place}  {phase}{task}", slot.slot);
     }
     Ok(())
+}
+
+/// Names of the account's workers by id.
+pub struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// Asks for them if any of these entries names a worker. None is no fault: a token may be good for jobs
+    /// alone, and ids do as well.
+    pub async fn of<'a>(client: &Client, mut workers: impl Iterator<Item = Option<&'a str>>) -> Self {
+        if !workers.any(|worker| worker.is_some()) {
+            return Self(BTreeMap::new());
+        }
+        let known: Vec<Worker> = client.list("workers", None).await.unwrap_or_default();
+        Self(known.into_iter().map(|worker| (worker.id, worker.name)).collect())
+    }
+
+    /// Its name; its id where that is all there is to know: a worker that was removed, or of another account.
+    pub fn of_worker(&self, id: Option<&str>) -> Option<String> {
+        id.map(|id| self.0.get(id).map_or(id, String::as_str).to_owned())
+    }
 }
 
 /// Models of the GPUs, `none` where the machine said that it has none, nothing where it was never seen.

@@ -5,7 +5,7 @@ mod cloud;
 
 use serde_json::{Value, json};
 
-use cloud::{Cloud, TOKEN, run};
+use cloud::{Cloud, TOKEN, job, page, run};
 
 const JOB: &str = "job_019a0000000070008000000000000a01";
 
@@ -63,4 +63,109 @@ fn what_is_no_job_id_is_a_wrong_call_and_the_cloud_is_not_asked() {
         assert!(printed.err.contains("no job's id: one is job_ and 32 hexadecimal digits"), "{printed:?}");
     }
     assert_eq!(cloud.asked("GET jobs/job_x"), 0);
+}
+
+#[test]
+fn in_a_pipe_a_job_that_is_waited_for_is_told_of_line_by_line() {
+    let cloud = Cloud::start();
+    let paused = "no worker takes work now: 1 worker is paused by its owner";
+    let waits = |reason: &str| {
+        job(json!({ "state": "ready", "frames_done": 0, "progress": 0.0, "waiting": [reason] }))
+    };
+    let life = [
+        waits(paused),
+        waits(paused),
+        waits("1 slot is busy with other jobs"),
+        job(json!({})),
+        job(json!({ "waiting": ["1 slot is busy with other frames of this job"] })),
+        job(json!({ "state": "completed", "frames_done": 4, "progress": 1.0 })),
+    ];
+    let path = format!("GET jobs/{JOB}");
+    cloud.says(&path, life.clone());
+    let watched = cloud.pictor(&["jobs", "watch", JOB]);
+    assert_eq!(watched.code, 0, "{watched:?}");
+    assert_eq!(watched.out, format!("{JOB} completed: 4 of 4 frames\n"));
+    let told: Vec<&str> = watched.err.lines().collect();
+    assert_eq!(
+        told,
+        [
+            &format!("pictor: lamp: 0 of 4 frames, ready: {paused}"),
+            "pictor: lamp: 0 of 4 frames, ready: 1 slot is busy with other jobs",
+            "pictor: lamp: 1 of 4 frames, running",
+            "pictor: lamp: 4 of 4 frames, completed",
+        ]
+    );
+    cloud.says(&path, life);
+    let watched = cloud.pictor(&["jobs", "watch", JOB, "--json"]);
+    assert_eq!(watched.err, "");
+    let lines: Vec<Value> = watched.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let states: Vec<&str> = lines.iter().map(|line| line["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["ready", "ready", "running", "completed"]);
+}
+
+#[test]
+fn a_job_that_fails_while_it_is_watched_is_an_exit_code_and_a_reason() {
+    let cloud = Cloud::start();
+    let failed = job(json!({ "state": "failed", "reason": "no camera: the scene has none" }));
+    cloud.says(&format!("GET jobs/{JOB}"), [failed]);
+    let watched = cloud.pictor(&["jobs", "watch", JOB]);
+    assert_eq!((watched.code, watched.out), (1, format!("{JOB} failed: 1 of 4 frames\n")));
+    assert!(watched.err.contains("failed: no camera: the scene has none"), "{}", watched.err);
+}
+
+#[test]
+fn a_job_is_shown_with_counts_that_read_well() {
+    let cloud = Cloud::start();
+    let failure = json!({ "class": "crash", "words": "Blender crashed", "message": "signal 11", "attempts": 1,
+        "frames": 1 });
+    cloud.says(&format!("GET jobs/{JOB}"), [job(json!({ "frames_failed": 1, "failures": [failure] }))]);
+    let shown = cloud.pictor(&["jobs", "show", JOB]).out;
+    assert!(shown.lines().any(|line| line.starts_with("failed ") && line.ends_with("  1 frame")), "{shown}");
+    assert!(shown.contains("failure  Blender crashed (1 attempt): signal 11"), "{shown}");
+}
+
+#[test]
+fn lists_name_workers_and_leave_no_cell_empty() {
+    let cloud = Cloud::start();
+    let known = "wrk_00000000000000000000000000000001";
+    let other = "wrk_00000000000000000000000000000002";
+    let frame = |number: i32, worker: Option<&str>| {
+        json!({ "frame": number, "state": if worker.is_some() { "stored" } else { "pending" },
+            "file_name": "x", "blake3": null, "size": null, "render_ms": worker.map(|_| 1_500),
+            "worker": worker, "stored_at": null })
+    };
+    let frames = json!([frame(1, Some(known)), frame(2, Some(other)), frame(3, None)]);
+    cloud.says(&format!("GET jobs/{JOB}/frames"), [page(frames)]);
+    let rows = |cloud: &Cloud| {
+        let listed = cloud.pictor(&["jobs", "frames", JOB]);
+        assert_eq!(listed.code, 0, "{listed:?}");
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        listed.out.lines().skip(1).map(words).collect::<Vec<_>>()
+    };
+    let by_id = rows(&cloud);
+    assert_eq!(by_id[0].last().unwrap(), known, "a token for jobs alone does not see workers");
+    let worker = json!({ "id": known, "name": "rig-01", "connection": "online", "activity": null,
+        "status": "idle", "last_heartbeat_at": null, "online_since": null, "machine": null, "sample": null,
+        "app_version": null, "slots": [], "created_at": "", "updated_at": "" });
+    cloud.says("GET workers", [page(json!([worker]))]);
+    assert_eq!(
+        rows(&cloud),
+        [
+            vec!["1", "stored", "1.5", "s", "–", "rig-01"],
+            vec!["2", "stored", "1.5", "s", "–", other],
+            vec!["3", "pending", "–", "–", "–"],
+        ]
+    );
+}
+
+#[test]
+fn a_pause_says_what_becomes_of_frames_in_hand() {
+    let cloud = Cloud::start();
+    cloud.says(&format!("POST jobs/{JOB}/pause"), [job(json!({ "state": "paused" }))]);
+    let printed = cloud.pictor(&["jobs", "pause", JOB]);
+    let words = format!(
+        "{JOB} paused at 1 of 4 frames: the frame in hand is finished and kept, and nothing new starts; go \
+         on with `pictor jobs resume {JOB}`\n"
+    );
+    assert_eq!(printed.out, words);
 }

@@ -68,6 +68,7 @@ pub fn job(row: &JobRow, live: Option<&JobLive>, notes: &Notes) -> Job {
         frames_total: row.frames_total,
         frames_done: row.frames_done,
         frames_failed: row.frames_failed,
+        frames_in_hand: live.map(|live| u32::try_from(live.in_hand.len()).unwrap_or(u32::MAX)),
         progress: progress(row, in_hand),
         eta: live.and_then(|live| live.eta).map(time),
         frame_mean_ms: notes.frame_mean_ms,
