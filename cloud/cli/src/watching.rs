@@ -90,7 +90,7 @@ impl Told {
 }
 
 /// State, and why nothing moves where nothing does.
-pub fn status_words(job: &Job) -> String {
+fn status_words(job: &Job) -> String {
     let waits = match job.state.as_str() {
         "ready" => true,
         // Between two frames it waits for a moment, which is no news; that nobody works is.

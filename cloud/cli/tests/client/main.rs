@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cloud;
+mod pull;
 
 use serde_json::{Value, json};
 
