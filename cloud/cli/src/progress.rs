@@ -1,8 +1,12 @@
 //! Progress on a terminal's standard error; nothing in a pipe.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between two turns of what shows that something lasts.
+const TURN_EVERY: Duration = Duration::from_millis(150);
 
 /// A bar, or nothing where nobody looks.
 pub struct Bar(ProgressBar);
@@ -17,6 +21,14 @@ impl Bar {
     /// A bar over frames.
     pub fn frames(label: &str, count: u64, is_quiet: bool) -> Self {
         Self::new(label, count, "{prefix:>10} {wide_bar:.cyan/dim} {pos}/{len} frames {msg}", is_quiet)
+    }
+
+    /// Something that lasts and does not say how far it is.
+    pub fn words(label: &str, words: &str, is_quiet: bool) -> Self {
+        let bar = Self::new(label, 0, "{prefix:>10} {spinner} {msg} {elapsed}", is_quiet);
+        bar.0.set_message(words.to_owned());
+        bar.0.enable_steady_tick(TURN_EVERY);
+        bar
     }
 
     fn new(label: &str, length: u64, style: &str, is_quiet: bool) -> Self {

@@ -32,7 +32,10 @@ pub async fn upload(client: &Client, file: &Path, is_quiet: bool) -> Result<Uplo
         return Ok(state);
     }
     send_parts(client, file, &state, is_quiet).await?;
-    complete(client, &state.id).await
+    let bar = Bar::words("reading", "the cloud reads the file", is_quiet);
+    let done = complete(client, &state.id).await;
+    bar.finish();
+    done
 }
 
 /// Joining and reading a large file takes longer than one request may: asked again until it is done.
@@ -49,7 +52,7 @@ async fn complete(client: &Client, upload: &str) -> Result<Upload, Failure> {
 }
 
 fn hash(file: &Path, size: u64, is_quiet: bool) -> std::io::Result<String> {
-    let bar = Bar::bytes("reading", size, is_quiet);
+    let bar = Bar::bytes("hashing", size, is_quiet);
     let mut reader = std::fs::File::open(file)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 1 << 20];
