@@ -69,6 +69,10 @@ pub struct BlendScene {
     pub is_active: bool,
     /// Cameras by name; the active one first.
     pub cameras: Vec<String>,
+    /// Every scene and camera that its file has is listed, here or with another scene of that file; `false`:
+    /// there may be more.
+    #[serde(default)]
+    pub is_list_whole: bool,
     /// First frame.
     pub frame_start: Option<i32>,
     /// Last frame.

@@ -124,12 +124,13 @@ fn is_blend(path: &str) -> bool {
 }
 
 fn scenes_of(file: &str, inspected: Inspected) -> Vec<BlendScene> {
-    let Inspected { saved_with, scenes, .. } = inspected;
+    let Inspected { saved_with, scenes, is_whole, .. } = inspected;
     let scene = |scene: InspectedScene| BlendScene {
         file: file.to_owned(),
         name: scene.name,
         is_active: scene.is_active,
         cameras: scene.cameras,
+        is_list_whole: is_whole,
         frame_start: scene.frame_start,
         frame_end: scene.frame_end,
         frame_step: scene.frame_step,

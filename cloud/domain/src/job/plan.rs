@@ -25,6 +25,8 @@ pub const PIXELS_MAX: u64 = 32_768 * 16_384;
 pub const SAMPLES: std::ops::RangeInclusive<u32> = 1..=16_777_216;
 /// Characters of a scene's or camera's name: what Blender allows, 63 bytes, or 255 from version 5.
 const BLENDER_NAME_BYTES_MAX: usize = 255;
+/// Names of scenes or cameras that a refusal lists: as many as can be read at a glance.
+const NAMES_LISTED_MAX: usize = 20;
 
 /// What was asked for, unchecked; `None` or blank means *as the file says* or the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +68,10 @@ pub struct FileFacts {
     pub frames: Option<(i32, i32, u32)>,
     /// Its engine.
     pub engine: Option<RenderEngine>,
+    /// Every scene there is; `None` where there may be others.
+    pub scenes: Option<Vec<String>>,
+    /// Every camera there is, those of the scene that is rendered first; `None` where there may be others.
+    pub cameras: Option<Vec<String>>,
 }
 
 /// A job as it will be: every value is within its bounds.
@@ -109,8 +115,12 @@ impl JobPlan {
         let name = keep(&mut wrong, "name", job_name(request, file));
         let frames = keep(&mut wrong, "frames", frames_of(request, file));
         let format = keep(&mut wrong, "format", format_of(request.format.as_deref()));
-        let scene = keep(&mut wrong, "scene", blender_name(request.scene.as_deref()));
-        let camera = keep(&mut wrong, "camera", blender_name(request.camera.as_deref()));
+        let scene = blender_name(request.scene.as_deref())
+            .and_then(|name| known("scene", name, file.scenes.as_deref()));
+        let scene = keep(&mut wrong, "scene", scene);
+        let camera = blender_name(request.camera.as_deref())
+            .and_then(|name| known("camera", name, file.cameras.as_deref()));
+        let camera = keep(&mut wrong, "camera", camera);
         let engine = keep(&mut wrong, "engine", engine_of(request.engine.as_deref()));
         let resolution = resolution_of(request.width, request.height).unwrap_or_else(|error| {
             wrong.push(error);
@@ -246,6 +256,22 @@ fn blender_name(text: Option<&str>) -> Result<Option<String>, String> {
         }
         name => Ok(name.map(str::to_owned)),
     }
+}
+
+/// The name, unless all there are are known and it is none of them.
+fn known(what: &str, name: Option<String>, all: Option<&[String]>) -> Result<Option<String>, String> {
+    let (Some(wanted), Some(all)) = (&name, all) else { return Ok(name) };
+    if all.contains(wanted) {
+        return Ok(name);
+    }
+    if all.is_empty() {
+        return Err(format!("there is no {what} {wanted:?}: the file has none; add one and submit it again"));
+    }
+    let mut listed = all.iter().take(NAMES_LISTED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if all.len() > NAMES_LISTED_MAX {
+        listed.push_str(&format!(" and {} more", all.len() - NAMES_LISTED_MAX));
+    }
+    Err(format!("there is no {what} {wanted:?} in the file; it has: {listed}"))
 }
 
 fn resolution_of(width: Option<u32>, height: Option<u32>) -> Result<Option<(u32, u32)>, FieldError> {

@@ -129,6 +129,8 @@ fn file() -> FileFacts {
         file_name: "dir/lamp.v2.blend".to_owned(),
         frames: Some((1, 24, 1)),
         engine: Some(RenderEngine::Eevee),
+        scenes: None,
+        cameras: None,
     }
 }
 
@@ -193,4 +195,28 @@ fn a_file_that_says_nothing_needs_frames_and_a_blank_field_counts_as_left_open()
     let given = JobRequest { frames: Some("7".to_owned()), width: Some(640), height: Some(480), ..request };
     let plan = JobPlan::check(&given, &unknown).unwrap();
     assert_eq!((plan.render.resolution, plan.render.scene, plan.needs), (Some((640, 480)), None, None));
+}
+
+#[test]
+fn a_scene_or_camera_that_the_file_lacks_is_refused_where_all_are_known() {
+    let names = |count: usize| Some((1..=count).map(|number| format!("C{number}")).collect::<Vec<_>>());
+    let asked = |scene: &str, camera: &str, file: &FileFacts| {
+        let (scene, camera) = (Some(scene.to_owned()), Some(camera.to_owned()));
+        let request = JobRequest { scene, camera, ..JobRequest::default() };
+        let checked = JobPlan::check(&request, file);
+        checked.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let known = FileFacts { scenes: names(2), cameras: names(22), ..file() };
+    assert_eq!(asked("C1", "C22", &known), [""; 0]);
+    assert_eq!(asked("", " ", &known), [""; 0]);
+    let wrong = asked("c1", "Nope", &known);
+    assert_eq!(wrong[0], "scene: there is no scene \"c1\" in the file; it has: C1, C2");
+    assert!(wrong[1].starts_with("camera: there is no camera \"Nope\" in the file; it has: C1, C2,"));
+    assert!(wrong[1].ends_with(", C20 and 2 more"), "{}", wrong[1]);
+    let bare = FileFacts { cameras: names(0), ..file() };
+    assert_eq!(
+        asked("Any", "Nope", &bare),
+        ["camera: there is no camera \"Nope\": the file has none; add one and submit it again"]
+    );
+    assert_eq!(asked("Any", "Nope", &file()), [""; 0], "what could not be read may be there");
 }

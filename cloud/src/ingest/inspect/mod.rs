@@ -23,6 +23,10 @@ pub struct Inspected {
     pub saved_with: Option<String>,
     /// Its scenes.
     pub scenes: Vec<InspectedScene>,
+    /// Every scene and every camera of the file stands in the list: none was cut off, left out or lives in
+    /// another file.
+    #[serde(default)]
+    pub is_whole: bool,
     /// Files it needs.
     pub links: Vec<Link>,
     /// Parts that could not be read, in words.

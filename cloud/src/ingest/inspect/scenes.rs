@@ -19,6 +19,7 @@ const OBJECT_IS_CAMERA: i64 = 11;
 /// Adds the scenes of the file.
 pub(super) fn read(file: &BlendFile, inspected: &mut Inspected) {
     let active = active_scene(file);
+    let mut are_all_named = true;
     for block in blocks(file, b"SC") {
         if inspected.scenes.len() == SCENES_MAX {
             inspected.notes.push(format!("only the first {SCENES_MAX} scenes are listed"));
@@ -26,9 +27,25 @@ pub(super) fn read(file: &BlendFile, inspected: &mut Inspected) {
         }
         match scene(file, block, active == Some(block)) {
             Some(scene) => inspected.scenes.push(scene),
-            None => inspected.notes.push("a scene without a name was left out".to_owned()),
+            None => {
+                inspected.notes.push("a scene without a name was left out".to_owned());
+                are_all_named = false;
+            }
         }
     }
+    let listed: BTreeSet<&String> = inspected.scenes.iter().flat_map(|scene| &scene.cameras).collect();
+    // A camera of an excluded collection has no base in the view layer, and can be rendered with all the
+    // same; a library may bring scenes and cameras that have no name here.
+    inspected.is_whole = are_all_named
+        && blocks(file, b"LI").next().is_none()
+        && all_cameras(file).all(|camera| camera.is_some_and(|name| listed.contains(&name)));
+}
+
+/// The name of every camera of the file, in whatever scene or none.
+fn all_cameras(file: &BlendFile) -> impl Iterator<Item = Option<String>> + '_ {
+    blocks(file, b"OB")
+        .filter(|&object| integer(file, object, "type") == Some(OBJECT_IS_CAMERA))
+        .map(|object| id_name(file, object))
 }
 
 fn scene(file: &BlendFile, block: usize, is_active: bool) -> Option<InspectedScene> {

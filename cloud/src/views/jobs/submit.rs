@@ -120,7 +120,7 @@ impl SettingsPage {
             file_words: file_words(file, scene),
             warnings: content.warnings.clone(),
             is_unread: content.scenes.is_empty(),
-            error: errors.whole.clone(),
+            error: errors.whole.clone().or_else(|| of_choices(errors)),
             name: Setting {
                 field: Field::of(typed.name.clone().unwrap_or_else(|| stem(file.file_name)))
                     .with_error("name", errors),
@@ -144,6 +144,12 @@ impl SettingsPage {
             is_paused: typed.paused,
         }
     }
+}
+
+/// What is wrong with a field that has no place of its own for it.
+fn of_choices(errors: &FormErrors) -> Option<String> {
+    let fields = ["main", "scene", "camera", "engine", "format"];
+    fields.iter().find_map(|field| errors.fields.get(*field).cloned())
 }
 
 fn only(list: &[String]) -> Option<String> {

@@ -65,3 +65,18 @@ for file_format, name in frames:
     scene.render.filepath = path(name)
     scene.frame_set(1)
     bpy.ops.render.render(write_still=True)
+
+# A camera that stands in the scene but in none of its view layers, and one that lives in another file.
+bpy.ops.wm.read_factory_settings(use_empty=True)
+scene = bpy.context.scene
+drawer = bpy.data.collections.new("Drawer")
+scene.collection.children.link(drawer)
+drawer.objects.link(bpy.data.objects.new("Put Away", bpy.data.cameras.new("P")))
+scene.collection.objects.link(bpy.data.objects.new("At Hand", bpy.data.cameras.new("H")))
+bpy.context.view_layer.layer_collection.children["Drawer"].exclude = True
+bpy.ops.wm.save_as_mainfile(filepath=path("excluded.blend"))
+bpy.ops.wm.read_factory_settings(use_empty=True)
+with bpy.data.libraries.load(path("plain.blend"), link=True) as (_, here):
+    here.objects = ["Garden Camera"]
+bpy.context.scene.collection.objects.link(bpy.data.objects["Garden Camera"])
+bpy.ops.wm.save_as_mainfile(filepath=path("linked.blend"))

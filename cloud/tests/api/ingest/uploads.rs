@@ -146,6 +146,7 @@ async fn a_scene_of_blender_says_what_is_in_it() {
         );
         let kitchen = json!({
             "file": name, "name": "Kitchen", "is_active": true, "cameras": ["Main Camera", "A Camera"],
+            "is_list_whole": true,
             "frame_start": 0, "frame_end": 48, "frame_step": 2, "fps": 25, "engine": "cycles",
             "width": 640, "height": 360, "resolution_percent": 50, "samples": 17, "saved_with": "3.4",
         });
@@ -161,6 +162,58 @@ async fn a_scene_of_blender_says_what_is_in_it() {
             format!("{name}: image {file:?} needs \"//textures/{file}.png\", which is not in the upload")
         };
         assert_eq!(warnings, [missing("lost"), missing("wood")], "the packed picture is not missing");
+    }
+}
+
+#[tokio::test]
+async fn a_camera_or_scene_that_is_not_in_the_file_is_refused_with_those_that_are() {
+    let Some(bytes) = made("plain.blend") else { return };
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let blake3 = upload(&program, "plain.blend", &bytes).await.value()["blake3"].clone();
+    let asked = async |scene: Value, camera: &str| {
+        let new = json!({ "blake3": blake3, "scene": scene, "camera": camera, "paused": true });
+        let made = program.post("/api/v1/jobs", &new).await;
+        (made.status, made.value()["fields"].clone())
+    };
+    let wrong = json!([{
+        "field": "camera",
+        "message": "there is no camera \"Nope\" in the file; it has: Main Camera, A Camera, Garden Camera",
+    }]);
+    assert_eq!(asked(Value::Null, "Nope").await, (422, wrong));
+    let wrong = json!([{
+        "field": "scene",
+        "message": "there is no scene \"Attic\" in the file; it has: Garden, Kitchen",
+    }]);
+    assert_eq!(asked(json!("Attic"), "A Camera").await, (422, wrong));
+    assert_eq!(asked(json!("Kitchen"), "A Camera").await.0, 201);
+    assert_eq!(asked(json!("Garden"), "Garden Camera").await.0, 201);
+    let browser = app.sign_in().await.with("accept", "text/html");
+    let hash = blake3.as_str().unwrap();
+    let sent = browser.form("/jobs", &[("blake3", hash), ("frames", "1"), ("camera", "Nope")]).await;
+    assert_eq!(sent.status, 422, "{sent}");
+    assert!(
+        sent.text().contains("There is no camera &quot;Nope&quot; in the file; it has: Main Camera"),
+        "{sent}"
+    );
+}
+
+#[tokio::test]
+async fn a_name_is_taken_where_the_file_may_have_more_than_was_read() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    for name in ["linked.blend", "excluded.blend", "noise.blend"] {
+        let bytes = if name == "noise.blend" { Some(b"noise".to_vec()) } else { made(name) };
+        let Some(bytes) = bytes else { return };
+        let uploaded = upload(&program, name, &bytes).await.value();
+        let whole = uploaded["content"]["scenes"][0]["is_list_whole"].as_bool();
+        assert_ne!(whole, Some(true), "{uploaded}");
+        assert_eq!(whole.is_some(), name != "noise.blend", "{uploaded}");
+        let new = json!({
+            "blake3": uploaded["blake3"], "camera": "Nope", "scene": "Nope", "frames": "1", "paused": true,
+        });
+        let made = program.post("/api/v1/jobs", &new).await;
+        assert_eq!(made.status, 201, "{name}: {made}");
     }
 }
 

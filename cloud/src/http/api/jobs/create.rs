@@ -65,7 +65,12 @@ fn request_of(new: NewJob) -> JobRequest {
 
 /// What the file says about the scene that will be rendered: the one asked for, else the active one.
 fn facts_of(inputs: &PreparedInputs, scene: Option<&str>) -> FileFacts {
-    let scene = scene_of(&inputs.content, &inputs.main, scene.filter(|name| !name.is_empty()));
+    let of_file = || inputs.content.scenes.iter().filter(|scene| scene.file == inputs.main);
+    let is_known = of_file().next().is_some() && of_file().all(|scene| scene.is_list_whole);
+    let find = |wanted| scene_of(&inputs.content, &inputs.main, wanted);
+    // A scene that is refused by its name is not to be called one without frames as well.
+    let instead = || find(None).filter(|_| is_known);
+    let scene = find(scene.filter(|name| !name.trim().is_empty())).or_else(instead);
     let range = |scene: &BlendScene| {
         let step = scene.frame_step.and_then(|step| u32::try_from(step).ok()).filter(|step| *step > 0);
         Some((scene.frame_start?, scene.frame_end?, step.unwrap_or(1)))
@@ -74,7 +79,21 @@ fn facts_of(inputs: &PreparedInputs, scene: Option<&str>) -> FileFacts {
         file_name: inputs.file_name.clone(),
         frames: scene.and_then(range),
         engine: scene.and_then(|scene| scene.engine.as_deref()).and_then(engine_of),
+        scenes: is_known.then(|| of_file().map(|scene| scene.name.clone()).collect()),
+        cameras: is_known.then(|| cameras_of(scene.into_iter().chain(of_file()))),
     }
+}
+
+/// Each once, in the order of the scenes. Those of other scenes count: which objects a scene takes in is for
+/// Blender to say.
+fn cameras_of<'a>(scenes: impl Iterator<Item = &'a BlendScene>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in scenes.flat_map(|scene| &scene.cameras) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 fn scene_of<'a>(content: &'a UploadContent, main: &str, wanted: Option<&str>) -> Option<&'a BlendScene> {
