@@ -4,6 +4,7 @@
 //! - [`slot`]: one GPU slot: its leases, its engine process, its frames.
 //! - [`outbox`]: which finished frame is uploaded next, and when it may be forgotten.
 //! - [`presence`]: whether the machine takes work now, and why not.
+//! - [`unheard`]: what is said again over a new line, because the old one may have lost it.
 //! - [`progress`]: what an engine says, taken apart, bounded and named.
 //! - [`wear`]: when an engine's process has grown so much that it is replaced.
 //!
@@ -17,6 +18,7 @@ pub mod presence;
 pub mod progress;
 pub mod session;
 pub mod slot;
+pub mod unheard;
 pub mod wear;
 
 /// An event that has no meaning in the state it met; the shell logs it and goes on. Late and doubled messages

@@ -14,15 +14,15 @@ use pictor_actors::units::{Millis, UnixMillis};
 use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::liveness::Liveness;
 use pictor_cloud_domain::worker::Standing;
+use pictor_cloud_domain::worker::holdings::{Holdings, Live};
 use tokio::sync::mpsc;
 
-use super::holdings::Holdings;
 use super::messages::{Adopt, Adopted};
 use super::readings::Readings;
 use crate::agents::jobs::AttemptSaid;
 use crate::agents::wiring::{LinkCount, Wiring};
 use crate::agents::worker_live::standing_of;
-use crate::store::WorkerRow;
+use crate::store::{LeaseRow, WorkerRow};
 
 /// Without a connection for so long, the actor goes and its 15 minutes of samples with it.
 const RETIRE_AFTER: Millis = Millis::from_secs(15 * 60);
@@ -117,7 +117,8 @@ impl WorkerNode {
             _count: self.wiring.nodes.count_link(&self.wiring.metrics),
         });
         let hello = *adopt.hello;
-        let compared = self.holdings.reconcile(&hello.held, &adopt.opened.live_leases);
+        let live: Vec<Live> = adopt.opened.live_leases.iter().map(live_of).collect();
+        let compared = self.holdings.reconcile(&hello.held, &live);
         self.take_facts(hello);
         let after =
             self.wiring.timing.policy.next_after(self.wiring.nodes.connected(), super::effects::random());
@@ -225,6 +226,17 @@ impl WorkerNode {
     pub(super) fn lose_link(&mut self) {
         self.link = None;
         self.retire_at = self.wiring.now().mono.plus(RETIRE_AFTER);
+    }
+}
+
+fn live_of(row: &LeaseRow) -> Live {
+    Live {
+        lease: LeaseRef { lease: row.id, fence: row.fence },
+        slot: row.slot,
+        task: row.task_id,
+        job: row.job_id,
+        state: row.state,
+        outcome: row.outcome,
     }
 }
 

@@ -4,10 +4,9 @@ use actix::prelude::{ActorContext, Context, Handler};
 use pictor_actors::protocol::{CancelReason, MetricSample, Refusal, RefusalCode, Retry, ToWorker};
 use pictor_actors::units::Millis;
 use pictor_cloud_domain::lease::Outcome;
-use pictor_cloud_domain::worker;
+use pictor_cloud_domain::worker::{self, holdings::Stage};
 
 use super::actor::WorkerNode;
-use super::holdings::Stage;
 use super::messages::{
     Adopt, Adopted, EndLease, GetSamples, KeyChanged, LinkGone, OfferLease, Remove, ReportNow, Rest, Said,
     SayBye, SetPause, TakeBack,

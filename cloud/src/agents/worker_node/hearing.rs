@@ -9,9 +9,9 @@ use pictor_actors::protocol::{
     ToWorker, are_slots_sound,
 };
 use pictor_cloud_domain::lease::Outcome;
+use pictor_cloud_domain::worker::holdings::Stage;
 
 use super::actor::WorkerNode;
-use super::holdings::Stage;
 use crate::agents::dispatcher::SlotDeclined;
 use crate::agents::jobs::AttemptSaid;
 

@@ -10,7 +10,6 @@ mod actor;
 mod effects;
 mod handlers;
 mod hearing;
-mod holdings;
 pub mod messages;
 mod readings;
 mod report;

@@ -11,13 +11,13 @@ use pictor_actors::units::{Millis, UnixMillis};
 use pictor_worker_domain::outbox::Depth;
 use pictor_worker_domain::presence::{self, Presence};
 use pictor_worker_domain::session::{self, Session};
+use pictor_worker_domain::unheard::Unheard;
 
 use super::messages::{
     DeadlineDue, GetStatus, LeaseEmptied, LinkHeard, LinkLost, OutboxChanged, PauseAsked, ResumeAnswer,
     ResumeAsked, RunnerSaid, SampleTaken, SlotChanged, SoftwareFound, SpoolKnown, StopAsked,
 };
 use super::pause_file::PauseFile;
-use super::unheard::Unheard;
 use crate::agents::runner::{self, SlotReport};
 use crate::agents::{Workplace, tell};
 use crate::config::pause;

@@ -9,7 +9,6 @@ mod effects;
 mod messages;
 mod pause_file;
 mod standing;
-mod unheard;
 mod wire;
 
 pub use actor::Coordinator;

@@ -10,24 +10,45 @@ use pictor_actors::limits::OFFER_ANSWER_WITHIN;
 use pictor_actors::now::Mono;
 use pictor_actors::protocol::{LeaseRef, Offer};
 use pictor_actors::units::Millis;
-use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
-use crate::store::LeaseRow;
+use crate::lease::{LeaseState, Outcome};
 
 /// A lease that so many heartbeats in a row do not name is lost on the worker.
 const UNNAMED_MAX: u8 = 3;
 /// A lease is renewed in the store no more often than this: its time is a multiple of it.
 const RENEW_EVERY: Millis = Millis::from_secs(8);
 
+/// A live lease as the store says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// The lease, with the fence it was granted under.
+    pub lease: LeaseRef,
+    /// Its slot.
+    pub slot: u16,
+    /// Its task.
+    pub task: TaskId,
+    /// The task's job.
+    pub job: JobId,
+    /// Where it stands.
+    pub state: LeaseState,
+    /// `Rendered`: frames are on their way.
+    pub outcome: Option<Outcome>,
+}
+
 /// A lease of the worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Held {
+pub struct Held {
+    /// The task's fence at the grant.
     pub fence: u64,
+    /// The slot that it is for.
     pub slot: u16,
+    /// Its task.
     pub task: TaskId,
+    /// The task's job.
     pub job: JobId,
     /// Frames of this attempt; not known of one from before a reconnect.
     pub frames: Option<u32>,
+    /// How far the worker is with it.
     pub stage: Stage,
     unnamed: u8,
     renewed_at: Option<Mono>,
@@ -35,11 +56,15 @@ pub(super) struct Held {
 
 /// How far the worker is with a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub enum Stage {
+    /// Sent, not answered.
     Offered {
+        /// Taken back then.
         answer_by: Mono,
     },
+    /// Taken.
     Accepted,
+    /// The attempt has begun.
     Running,
     /// Rendered: it holds no slot any more, but frames are on their way.
     Delivering,
@@ -47,7 +72,7 @@ pub(super) enum Stage {
 
 /// What a worker's word about its leases leads to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Compared {
+pub struct Compared {
     /// Worked on by a slot, but not the worker's: it is to stop them. One that is only named may have frames
     /// on their way, rendered before it ended: whether these still count is decided when they come.
     pub foreign: Vec<LeaseRef>,
@@ -59,7 +84,7 @@ pub(super) struct Compared {
 
 /// The set.
 #[derive(Debug, Default)]
-pub(super) struct Holdings(BTreeMap<LeaseId, Held>);
+pub struct Holdings(BTreeMap<LeaseId, Held>);
 
 impl Holdings {
     /// A stored lease goes out to the worker.
@@ -78,6 +103,7 @@ impl Holdings {
     }
 
     /// The lease, if it is the worker's under that fence.
+    #[must_use]
     pub fn get(&self, lease: LeaseRef) -> Option<&Held> {
         self.0.get(&lease.lease).filter(|held| held.fence == lease.fence)
     }
@@ -102,14 +128,15 @@ impl Holdings {
     /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards
     /// the set holds what both agree on. A hello does not tell slots from frames on their way, so nothing is
     /// foreign yet: the first heartbeat tells.
-    pub fn reconcile(&mut self, named: &[LeaseRef], live: &[LeaseRow]) -> Compared {
+    pub fn reconcile(&mut self, named: &[LeaseRef], live: &[Live]) -> Compared {
         for row in live {
-            let mut held = of_row(row, self.0.get(&row.id).and_then(|held| held.frames));
+            let known = self.0.get(&row.lease.lease);
+            let mut held = of_row(row, known.and_then(|held| held.frames));
             // The row may not say yet that all is rendered.
-            if self.0.get(&row.id).is_some_and(|known| known.stage == Stage::Delivering) {
+            if known.is_some_and(|known| known.stage == Stage::Delivering) {
                 held.stage = Stage::Delivering;
             }
-            self.0.insert(row.id, held);
+            self.0.insert(row.lease.lease, held);
         }
         let mut compared = Compared::default();
         let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
@@ -170,11 +197,13 @@ impl Holdings {
     }
 
     /// When [`Self::take_unanswered`] has something to do.
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         self.0.values().filter_map(answer_by).min()
     }
 
     /// Leases that hold the slot.
+    #[must_use]
     pub fn count_on(&self, slot: u16) -> usize {
         self.0.values().filter(|held| held.slot == slot && held.stage != Stage::Delivering).count()
     }
@@ -193,7 +222,7 @@ fn answer_by(held: &Held) -> Option<Mono> {
     }
 }
 
-fn of_row(row: &LeaseRow, frames: Option<u32>) -> Held {
+fn of_row(row: &Live, frames: Option<u32>) -> Held {
     let stage = match (row.outcome, row.state) {
         (Some(Outcome::Rendered), _) => Stage::Delivering,
         // The worker names it, so it has taken it.
@@ -201,10 +230,10 @@ fn of_row(row: &LeaseRow, frames: Option<u32>) -> Held {
         (_, LeaseState::Running | LeaseState::Ended) => Stage::Running,
     };
     Held {
-        fence: row.fence,
+        fence: row.lease.fence,
         slot: row.slot,
-        task: row.task_id,
-        job: row.job_id,
+        task: row.task,
+        job: row.job,
         frames,
         stage,
         unnamed: 0,
@@ -214,10 +243,9 @@ fn of_row(row: &LeaseRow, frames: Option<u32>) -> Held {
 
 #[cfg(test)]
 mod tests {
-    use pictor_actors::ids::WorkerId;
     use pictor_actors::protocol::TaskSpec;
     use pictor_actors::protocol::assignment::{RenderSettings, TaskLimits};
-    use pictor_actors::units::{BlobHash, UnixMillis};
+    use pictor_actors::units::BlobHash;
 
     use super::*;
 
@@ -225,25 +253,9 @@ mod tests {
         LeaseRef { lease: LeaseId::from_u128(n), fence: 1 }
     }
 
-    fn row(n: u128, state: LeaseState) -> LeaseRow {
-        LeaseRow {
-            id: LeaseId::from_u128(n),
-            task_id: TaskId::from_u128(n),
-            job_id: JobId::from_u128(1),
-            worker_id: WorkerId::from_u128(1),
-            slot: 0,
-            fence: 1,
-            state,
-            outcome: None,
-            failure_class: None,
-            failure_message: None,
-            engine: None,
-            device: None,
-            granted_at: UnixMillis(0),
-            expires_at: UnixMillis(0),
-            started_at: None,
-            ended_at: None,
-        }
+    fn row(n: u128, state: LeaseState) -> Live {
+        let (task, job) = (TaskId::from_u128(n), JobId::from_u128(1));
+        Live { lease: lease(n), slot: 0, task, job, state, outcome: None }
     }
 
     fn offer(n: u128) -> Offer {
@@ -353,7 +365,7 @@ mod tests {
         assert_eq!((holdings.count_on(0), holdings.count_on(1)), (2, 0));
         holdings.advance(lease(1).lease, Stage::Delivering);
         assert_eq!(holdings.count_on(0), 1);
-        let delivering = LeaseRow { outcome: Some(Outcome::Rendered), ..row(3, LeaseState::Running) };
+        let delivering = Live { outcome: Some(Outcome::Rendered), ..row(3, LeaseState::Running) };
         holdings.reconcile(&[lease(3)], &[delivering]);
         assert_eq!(holdings.count_on(0), 0);
     }

@@ -11,7 +11,7 @@ const KEPT_MAX: usize = 256;
 
 /// Words the cloud may not have heard, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Unheard {
+pub struct Unheard {
     kept: VecDeque<Kept>,
     /// Number of the newest heartbeat over the present line.
     beat: u64,
