@@ -11,6 +11,7 @@ pub mod check;
 pub mod demo;
 pub mod farm;
 pub mod postgres;
+pub mod proxy;
 pub mod setup;
 pub mod shell;
 pub mod test;

@@ -2,12 +2,8 @@
 //! frames.
 
 use std::cell::Cell;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use ci::farm::{Farm, FarmOptions, Programs};
 use tempfile::TempDir;
@@ -55,7 +51,7 @@ pub fn use_postgres() {
 }
 
 /// A database of this test's own on the server that `cargo ci test` started.
-fn database() -> String {
+pub fn database() -> String {
     let server =
         std::env::var("PICTOR_TEST_POSTGRES").expect("`cargo ci test` starts PostgreSQL and names it");
     let name = format!("e2e_{}", std::process::id());
@@ -75,7 +71,11 @@ impl Stage {
         if ON_POSTGRES.get() {
             settings.push(("PICTOR__DATABASE__URL", database()));
         }
-        let folder = tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap();
+        Self::at(tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap(), settings)
+    }
+
+    /// A farm in this folder, with these settings as they are.
+    pub fn at(folder: TempDir, settings: Vec<(&'static str, String)>) -> Self {
         let options = FarmOptions { listen: None, settings, probes: Some(probes()) };
         let farm = Farm::start(Programs::beside_the_test().unwrap(), folder.path(), options).unwrap();
         Self { farm, folder: Keep(Some(folder)) }
@@ -159,64 +159,4 @@ pub fn decoded(folder: &Path) -> Vec<(String, Vec<u8>)> {
             (file.file_name().unwrap().to_string_lossy().into_owned(), pixels)
         })
         .collect()
-}
-
-/// A way to the cloud that can be cut and mended: a TCP proxy on a port of its own.
-pub struct Cable {
-    port: u16,
-    is_cut: Arc<AtomicBool>,
-    ends: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Cable {
-    /// Lays a cable to the cloud at `host:port`.
-    pub fn to(cloud: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let cable = Self { port, is_cut: Arc::default(), ends: Arc::default() };
-        let (cloud, is_cut, ends) = (cloud.to_owned(), cable.is_cut.clone(), cable.ends.clone());
-        std::thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                if is_cut.load(Ordering::SeqCst) {
-                    continue;
-                }
-                let Ok(far) = TcpStream::connect(&cloud) else { continue };
-                ends.lock().unwrap().extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
-                carry(far, near);
-            }
-        });
-        cable
-    }
-
-    /// Address for the worker's configuration file.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Cuts every connection and lets none through.
-    pub fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
-        for end in self.ends.lock().unwrap().drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Lets connections through again.
-    pub fn mend(&self) {
-        self.is_cut.store(false, Ordering::SeqCst);
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream) {
-    std::thread::spawn(move || {
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if to.write_all(&buffer[..count]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-        let _ = from.shutdown(Shutdown::Both);
-    });
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cable, Stage, quick};
+use ci::proxy::Proxy;
+
+use crate::harness::{Stage, quick};
 
 #[test]
 pub fn a_socket_cut_for_a_minute_costs_nothing() {
     // The product's own settings: a lease outlives a minute of silence.
     let mut stage = Stage::new();
-    let cable = Cable::to(stage.farm.listen());
+    let cable = Proxy::to(stage.farm.listen()).unwrap();
     stage.farm.add_worker_by("rig-01", &cable.url(), &[]).unwrap();
     let scene = stage.scene("second", 6);
     let job = stage.farm.submit(&scene, &["--chunk", "6"]).unwrap();
@@ -35,7 +37,7 @@ pub fn a_socket_cut_for_a_minute_costs_nothing() {
 #[test]
 pub fn a_worker_that_comes_back_after_its_lease_was_given_away_is_refused() {
     let mut stage = Stage::with(quick());
-    let cable = Cable::to(stage.farm.listen());
+    let cable = Proxy::to(stage.farm.listen()).unwrap();
     stage.farm.add_worker_by("lost", &cable.url(), &[]).unwrap();
     let scene = stage.scene("second", 4);
     let job = stage.farm.submit(&scene, &["--chunk", "4"]).unwrap();
