@@ -14,5 +14,6 @@ pub mod postgres;
 pub mod proxy;
 pub mod setup;
 pub mod shell;
+pub mod soak;
 pub mod test;
 pub mod tidy;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use ci::{bench, check, demo, setup, shell, test, tidy};
+use ci::{bench, check, demo, setup, shell, soak, test, tidy};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Set up and run every test (and `check` before them)
     Test(test::TestArguments),
+    /// The fault tests for a night: thousands of seeds, every fail point, hundreds of kills
+    Soak(soak::SoakArguments),
     /// Formatting, lints, documentation, house rules, licences and advisories
     Check,
     /// The house rules alone: sizes, layers, purity, the route table
@@ -46,6 +48,7 @@ fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Check => check::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Bench(arguments) => bench::run(&root, &arguments),

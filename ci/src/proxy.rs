@@ -1,9 +1,9 @@
 //! A line that can be bad: a TCP proxy with the classic faults, for tests between workers and cloud and
 //! between cloud and database.
 //!
-//! Latency, bandwidth, small pieces, resets after some bytes, silence in one direction, a cut. What changes by
-//! chance is drawn from a seed, connection by connection, so that a bad day comes again. It does not know what
-//! it carries. Threads and blocking sockets: a test's farm has tens of connections, not thousands.
+//! Latency, bandwidth, small pieces, resets after some bytes, silence in one direction, a cut. What changes
+//! by chance is drawn from a seed, connection by connection, so that a bad day comes again. It does not know
+//! what it carries. Threads and blocking sockets: a test's farm has tens of connections, not thousands.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

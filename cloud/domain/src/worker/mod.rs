@@ -1,5 +1,5 @@
-//! A worker in the eyes of the cloud: its leases, its standing (does it fail too often?) and its status in one
-//! word.
+//! A worker in the eyes of the cloud: its leases, its standing (does it fail too often?) and its status in
+//! one word.
 
 pub mod holdings;
 pub mod standing;

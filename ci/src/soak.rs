@@ -1,0 +1,46 @@
+//! `cargo ci soak`: the fault tests for as long as it takes: 10,000 seeds of the simulated farm, every place
+//! where a crash matters on both databases, hundreds of kills. For a night, not for a commit.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::postgres::Postgres;
+use crate::shell;
+
+/// What to run.
+#[derive(clap::Args)]
+pub struct SoakArguments {
+    /// Seeds of the simulated farm
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// Plays one seed of the simulated farm again, and nothing else
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Passed on to cargo-nextest, after `--` (a filter, for instance)
+    #[arg(last = true)]
+    nextest: Vec<String>,
+}
+
+/// Runs them.
+pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
+    if let Some(seed) = arguments.seed {
+        return shell::run_with(nextest(&["--test", "farm"]).env("PICTOR_SEED", seed.to_string()));
+    }
+    // One command for programs and tests, so that nothing is compiled twice with other features.
+    shell::run("cargo", &["build", "--workspace", "--all-targets", "--quiet"])?;
+    let postgres = Postgres::start()?;
+    let mut soak = nextest(&["--test", "farm", "--test", "e2e", "-E", "binary(farm) | test(faults::)"]);
+    soak.args(&arguments.nextest)
+        .env("PICTOR_SEEDS", arguments.seeds.to_string())
+        .env("PICTOR_SOAK", "1")
+        .env("PICTOR_TEST_POSTGRES", postgres.url());
+    shell::run_with(&mut soak)
+}
+
+fn nextest(arguments: &[&str]) -> Command {
+    let mut nextest = Command::new("cargo");
+    nextest.args(["nextest", "run", "--package", "ci", "--profile", "soak"]).args(arguments);
+    nextest
+}
