@@ -33,7 +33,8 @@ fn the_list_tells_why_a_job_waits_but_not_between_two_frames() {
         job.waiting = vec![why.to_owned()];
         JobRow::new(&job, in_hand, None).state.cause
     };
-    let (nobody, busy) = ("no worker is online and free to take work", "1 slot is busy with other jobs");
+    let nobody = "no worker takes work now: 1 worker is paused by its owner";
+    let busy = "1 slot is busy with other jobs";
     assert_eq!(row("ready", busy, 0).as_deref(), Some(busy));
     assert_eq!(row("running", nobody, 0).as_deref(), Some(nobody));
     for quiet in [row("running", busy, 0), row("running", nobody, 1), row("paused", nobody, 0)] {
