@@ -499,7 +499,8 @@ impl Farm {
                 running_of_account: u32::try_from(of_account.count()).unwrap(),
             });
         }
-        let plan = placement::solve(&Problem { slots: self.slots_in(), tasks, grants_max: 256 });
+        let plan =
+            placement::solve(&Problem { slots: self.slots_in(), tasks, absent: Vec::new(), grants_max: 256 });
         let grants: Vec<Grant> = plan
             .grants
             .iter()
