@@ -70,6 +70,18 @@ pub enum Stage {
     Delivering,
 }
 
+impl Stage {
+    /// Stages follow each other in this order.
+    const fn order(self) -> u8 {
+        match self {
+            Self::Offered { .. } => 0,
+            Self::Accepted => 1,
+            Self::Running => 2,
+            Self::Delivering => 3,
+        }
+    }
+}
+
 /// What a worker's word about its leases leads to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Compared {
@@ -108,11 +120,12 @@ impl Holdings {
         self.0.get(&lease.lease).filter(|held| held.fence == lease.fence)
     }
 
-    /// The worker got this far with a lease it has.
-    pub fn advance(&mut self, lease: LeaseId, stage: Stage) {
-        if let Some(held) = self.0.get_mut(&lease) {
-            held.stage = stage;
-        }
+    /// The worker got this far with a lease it has; false where it had got there before. A message that comes
+    /// twice or late (said again after a reconnect) leads nowhere back: a lease whose frames are on their way
+    /// would hold its slot again.
+    pub fn advance(&mut self, lease: LeaseId, stage: Stage) -> bool {
+        let held = self.0.get_mut(&lease).filter(|held| stage.order() > held.stage.order());
+        held.map(|held| held.stage = stage).is_some()
     }
 
     /// The lease is over.
@@ -355,6 +368,22 @@ mod tests {
         holdings.advance(lease(1).lease, Stage::Delivering);
         holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
         assert_eq!((holdings.count_on(0), holdings.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_word_that_comes_twice_leads_nowhere_back() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Mono(0));
+        let stages = [Stage::Accepted, Stage::Running, Stage::Delivering];
+        for (at, stage) in stages.into_iter().enumerate() {
+            assert!(holdings.advance(lease(1).lease, stage), "{stage:?}");
+            for before in &stages[..=at] {
+                assert!(!holdings.advance(lease(1).lease, *before), "{before:?} after {stage:?}");
+                assert_eq!(holdings.get(lease(1)).map(|held| held.stage), Some(stage));
+            }
+        }
+        assert_eq!(holdings.count_on(0), 0, "the slot is still free");
+        assert!(!holdings.advance(lease(2).lease, Stage::Running), "not the worker's");
     }
 
     #[test]

@@ -110,10 +110,11 @@ impl WorkerNode {
             return;
         };
         let (job, task, slot) = (held.job, held.task, held.slot);
-        let has_changed = self.note_attempt(lease, slot, &said);
-        if has_changed && matches!(said, FromWorker::AttemptStarted(_)) {
+        // Said late, of an attempt whose slot may have another job's scene loaded by now, it tells nothing.
+        if held.stage != Stage::Delivering && matches!(said, FromWorker::AttemptStarted(_)) {
             self.warm.insert(slot, job);
         }
+        let has_changed = self.note_attempt(lease, slot, &said);
         self.hand_on(AttemptSaid { job, task, worker: self.id, lease, said }, context);
         if has_changed {
             self.report(self.wiring.now());
@@ -123,8 +124,8 @@ impl WorkerNode {
     /// Keeps what concerns the worker itself; true if it is worth a report.
     fn note_attempt(&mut self, lease: LeaseRef, slot: u16, said: &FromWorker) -> bool {
         match said {
-            FromWorker::Accept(_) => self.holdings.advance(lease.lease, Stage::Accepted),
-            FromWorker::AttemptStarted(_) => self.holdings.advance(lease.lease, Stage::Running),
+            FromWorker::Accept(_) => return self.holdings.advance(lease.lease, Stage::Accepted),
+            FromWorker::AttemptStarted(_) => return self.holdings.advance(lease.lease, Stage::Running),
             FromWorker::Decline(decline) => {
                 tracing::info!(worker = %self.id, lease = %lease.lease, reason = ?decline.reason, "declined");
                 self.holdings.remove(lease.lease);
@@ -132,7 +133,7 @@ impl WorkerNode {
                 let declined = SlotDeclined { worker: self.id, slot };
                 let _ = self.wiring.work.dispatcher.try_send(declined);
             }
-            FromWorker::AttemptEnded(ended) => self.note_end(lease, &ended.outcome),
+            FromWorker::AttemptEnded(ended) => return self.note_end(lease, &ended.outcome),
             FromWorker::FrameProgress(progress) => self.note_progress(slot, progress),
             FromWorker::LogLines(_) | FromWorker::Warning(_) => return false,
             FromWorker::Hello(_)
@@ -143,12 +144,12 @@ impl WorkerNode {
         true
     }
 
-    fn note_end(&mut self, lease: LeaseRef, outcome: &pictor_actors::protocol::AttemptOutcome) {
+    fn note_end(&mut self, lease: LeaseRef, outcome: &pictor_actors::protocol::AttemptOutcome) -> bool {
         use pictor_actors::protocol::AttemptOutcome;
         match outcome {
             AttemptOutcome::Rendered => self.holdings.advance(lease.lease, Stage::Delivering),
             AttemptOutcome::Failed { .. } | AttemptOutcome::Stopped => {
-                self.holdings.remove(lease.lease);
+                self.holdings.remove(lease.lease).is_some()
             }
         }
     }
