@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actix_web::web::Data;
 use anyhow::{Context, Result, bail};
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::supervise::{Shutdown, StopReason};
@@ -98,7 +97,7 @@ pub async fn serve(config: Config) -> Result<()> {
     announce(&address, set_up_path(&store, &*clock).await?.as_deref())?;
     let conducting = shutdown.conduct(DRAIN_WITHIN, CLOSE_WITHIN);
     let (served, report) =
-        tokio::join!(server::serve(Data::new(state), listener, shutdown.clone()), conducting);
+        tokio::join!(server::serve(Arc::new(state), listener, shutdown.clone()), conducting);
     served.context("the HTTP server failed")?;
     store.close().await;
     for (phase, who) in report.overdue {

@@ -70,7 +70,7 @@ impl Place {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match actix_web::rt::System::new().block_on(run(arguments)) {
+    match actix_rt::System::new().block_on(run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pictor-cloud: {error:#}");

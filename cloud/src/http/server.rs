@@ -1,6 +1,7 @@
 //! The HTTP server: the app with its middleware in order, bound to a listener, stopping in time.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
@@ -31,12 +32,9 @@ const CONNECTIONS_MAX: usize = 12_500;
 ///
 /// # Errors
 /// The listener cannot be used.
-pub async fn serve(
-    state: web::Data<AppState>,
-    listener: TcpListener,
-    shutdown: Shutdown,
-) -> std::io::Result<()> {
+pub async fn serve(state: Arc<AppState>, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
     let _holding = shutdown.hold(Phase::Draining, "http server");
+    let state = web::Data::from(state);
     let gates = web::Data::new(Gates::new(&state.config.limits));
     HttpServer::new(move || {
         App::new()

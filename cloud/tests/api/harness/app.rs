@@ -200,7 +200,7 @@ fn run(
         let _ = ready.send(Parts { store, blobs, farm, state: state.clone() });
         let conductor = shutdown.clone();
         let conducting = async move { conductor.conduct(Millis::from_secs(5), Millis::from_secs(2)).await };
-        let serving = server::serve(state, listener, shutdown);
+        let serving = server::serve(state.into_inner(), listener, shutdown);
         let (served, _) = tokio::join!(serving, conducting);
         served.unwrap();
     });
