@@ -1,4 +1,5 @@
-//! What templates may call. Each one that makes markup escapes what it is given.
+//! What templates may call: `helper` is handlebars' own word for it, and not a name for odds and ends, which
+//! the house rules forbid. Each one that makes markup escapes what it is given.
 
 use handlebars::{
     Context, Handlebars, Helper, HelperResult, JsonRender, Output, RenderContext, RenderError,
