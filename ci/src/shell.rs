@@ -19,6 +19,11 @@ pub fn say(text: &str) {
     println!("\x1b[1m==> {text}\x1b[0m");
 }
 
+/// Something that the reader must not miss, on standard error.
+pub fn warn(text: &str) {
+    eprintln!("\x1b[1;33mWARNING:\x1b[0m {text}");
+}
+
 /// Runs a program with its output shown; an error names it.
 pub fn run(program: &str, arguments: &[&str]) -> Result<()> {
     run_with(Command::new(program).args(arguments))
@@ -28,7 +33,9 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<()> {
 pub fn run_with(command: &mut Command) -> Result<()> {
     println!("\x1b[2m$ {}\x1b[0m", shown(command));
     let started = started_now();
-    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    // Nothing that is run here may wait for an answer.
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", shown(command));
     }

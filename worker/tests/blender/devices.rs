@@ -55,7 +55,7 @@ fn answers(rig: &Rig) -> Vec<String> {
 #[test]
 fn a_real_blender_refuses_a_gpu_that_it_does_not_have() {
     let mut rigs = vec![Rig::new("wants_gpu.blend"), Rig::new("moving.blend")];
-    rigs.extend(Rig::of_module("moving.blend"));
+    rigs.extend(Rig::of_module_too("moving.blend"));
     for rig in rigs {
         let answers = answers(&rig);
         let last = answers.last().unwrap();
@@ -68,7 +68,7 @@ fn a_real_blender_refuses_a_gpu_that_it_does_not_have() {
 #[tokio::test]
 async fn a_cpu_slot_says_that_it_is_the_cpu() {
     let mut rigs = vec![Rig::new("wants_gpu.blend")];
-    rigs.extend(Rig::of_module("wants_gpu.blend"));
+    rigs.extend(Rig::of_module_too("wants_gpu.blend"));
     let threads = std::thread::available_parallelism().unwrap();
     for rig in rigs {
         assert_eq!(rig.request.slot.engines, [RenderEngine::Cycles]);

@@ -52,7 +52,7 @@ async fn frames_that_find_no_room() {
         [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::OpenExr, OutputFormat::OpenExrMultilayer]
     {
         let mut rigs = vec![Rig::new("moving.blend")];
-        rigs.extend(Rig::of_module("moving.blend"));
+        rigs.extend(Rig::of_module_too("moving.blend"));
         for mut rig in rigs {
             rig.request.output_dir = tiny_disk();
             rig.request.render.format = format;

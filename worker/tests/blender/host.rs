@@ -11,7 +11,7 @@ use super::support::{Rig, pixels, scenes};
 
 /// The program, and the module where there is one.
 fn rigs(scene: &str) -> Vec<Rig> {
-    std::iter::once(Rig::new(scene)).chain(Rig::of_module(scene)).collect()
+    std::iter::once(Rig::new(scene)).chain(Rig::of_module_too(scene)).collect()
 }
 
 /// Frame 1, and the warnings about files.

@@ -10,10 +10,10 @@ use super::life::gone_after;
 use super::support::{Rig, processes_of};
 
 /// The failure of frame 1 of a scene, once `change` has changed the rig.
-async fn fails(scene: &str, change: impl FnOnce(&mut Rig)) -> Option<EngineFailure> {
-    let mut rig = Rig::of_module(scene)?;
+async fn fails(scene: &str, change: impl FnOnce(&mut Rig)) -> EngineFailure {
+    let mut rig = Rig::of_module(scene);
     change(&mut rig);
-    Some(rig.fails_in_frame(1).await)
+    rig.fails_in_frame(1).await
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn scenes_are_refused_for_the_same_reasons() {
         ("only_linked.blend", FailureClass::MissingFile),
         ("eevee.blend", FailureClass::EngineNotAvailable),
     ] {
-        let Some(rig) = Rig::of_module(scene) else { return };
+        let rig = Rig::of_module(scene);
         let failure = rig.fails_to_start().await;
         assert_eq!(failure.class, class, "{scene}: {failure}");
     }
@@ -33,7 +33,7 @@ async fn scenes_are_refused_for_the_same_reasons() {
 
 #[tokio::test]
 async fn a_file_that_is_no_scene_is_refused() {
-    let Some(rig) = Rig::of_module("moving.blend") else { return };
+    let rig = Rig::of_module("moving.blend");
     std::fs::write(&rig.request.scene, "this is no scene").unwrap();
     let failure = rig.fails_to_start().await;
     assert_eq!(failure.class, FailureClass::BadScene, "{failure}");
@@ -41,7 +41,7 @@ async fn a_file_that_is_no_scene_is_refused() {
 
 #[tokio::test]
 async fn a_missing_texture_is_only_warned_about() {
-    let Some(rig) = Rig::of_module("textured.blend") else { return };
+    let rig = Rig::of_module("textured.blend");
     let mut running = rig.start().await.unwrap();
     running.frame(1).await;
     let pink = "texture //wood.png is missing; it renders pink".to_owned();
@@ -50,16 +50,14 @@ async fn a_missing_texture_is_only_warned_about() {
 
 #[tokio::test]
 async fn a_frame_over_its_time_is_ended() {
-    let Some(failure) = fails("slow.blend", |rig| rig.request.limits.frame_time_ms = 1_000).await else {
-        return;
-    };
+    let failure = fails("slow.blend", |rig| rig.request.limits.frame_time_ms = 1_000).await;
     assert_eq!((failure.class, failure.frame), (FailureClass::TimeLimit, Some(1)), "{failure}");
 }
 
 #[tokio::test]
 async fn memory_beyond_the_limit_fails_in_words() {
     let limit = |rig: &mut Rig| rig.request.limits.memory_bytes = Some(1 << 30);
-    let Some(failure) = fails("huge.blend", limit).await else { return };
+    let failure = fails("huge.blend", limit).await;
     assert_eq!((failure.class, failure.frame), (FailureClass::OutOfMemory, Some(1)), "{failure}");
 }
 
@@ -68,17 +66,17 @@ async fn a_frame_that_cannot_be_written_is_told() {
     let in_the_way = |rig: &mut Rig| {
         std::fs::create_dir(rig.request.output_dir.join("frame_000001.png")).unwrap();
     };
-    let Some(failure) = fails("moving.blend", in_the_way).await else { return };
+    let failure = fails("moving.blend", in_the_way).await;
     assert_eq!((failure.class, failure.frame), (FailureClass::NoOutputWritten, Some(1)), "{failure}");
 
     let full = |rig: &mut Rig| symlink("/dev/full", rig.request.output_dir.join("frame_000001.png")).unwrap();
-    let failure = fails("moving.blend", full).await.unwrap();
+    let failure = fails("moving.blend", full).await;
     assert_eq!((failure.class, failure.frame), (FailureClass::DiskFull, Some(1)), "{failure}");
 }
 
 #[tokio::test]
 async fn a_cancel_in_mid_frame_leaves_nothing() {
-    let Some(rig) = Rig::of_module("slow.blend") else { return };
+    let rig = Rig::of_module("slow.blend");
     let mut running = rig.start().await.unwrap();
     running.session.render(1).unwrap();
     while !matches!(running.next().await, EngineEvent::Progress { .. }) {}

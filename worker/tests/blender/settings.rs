@@ -118,7 +118,7 @@ async fn an_engine_that_does_not_run_here_is_refused() {
     assert!(failure.message.contains("eevee") && failure.message.contains("cycles"), "{failure}");
 
     let mut foreign = vec![Rig::new("foreign_engine.blend")];
-    foreign.extend(Rig::of_module("foreign_engine.blend"));
+    foreign.extend(Rig::of_module_too("foreign_engine.blend"));
     for rig in foreign {
         let failure = rig.fails_to_start().await;
         assert_eq!(failure.class, FailureClass::EngineNotAvailable, "{failure}");

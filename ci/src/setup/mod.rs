@@ -1,12 +1,16 @@
 //! Installs what the tests and the demo need, and says so. On a system without `apt-get` it says what to
-//! install.
+//! install. Nothing here asks a question: without a terminal it goes the same way.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::shell;
+
+pub mod bpy;
+mod present;
 
 /// What is needed: a file or program that shows it is there, the Debian package that brings it, what it is
 /// for.
@@ -20,21 +24,26 @@ const DEBIAN: &[(&str, &str, &str)] = &[
     ("/usr/share/doc/python3-venv", "python3-venv", "holds the bpy module apart"),
 ];
 
-/// Version of Blender-as-a-module that the tests use beside Debian's program.
-const BPY: &str = "bpy==5.0.1";
+/// Keeps Debian's packages from asking questions.
+const QUIET: &str = "DEBIAN_FRONTEND=noninteractive";
 
-/// Everything `cargo ci test` needs.
+/// Everything `cargo ci test` needs. A Python with `bpy` is only tried for: [`bpy::python`] tells afterwards
+/// whether it is there.
 pub fn everything(root: &Path) -> Result<()> {
     debian()?;
+    present::c_compiler()?;
     cargo_tool("cargo-nextest", "cargo-nextest", "0.9.143")?;
     cargo_tool("cargo-deny", "cargo-deny", "0.20.2")?;
-    bpy()?;
+    if let Err(why) = bpy::install() {
+        shell::warn(&format!("going on without Python's bpy module: {why:#}"));
+    }
     web(root)
 }
 
 /// What `cargo ci demo` needs.
 pub fn for_demo(root: &Path) -> Result<()> {
     debian_of(|package| matches!(package, "blender" | "npm" | "nodejs"))?;
+    present::c_compiler()?;
     web(root)
 }
 
@@ -72,7 +81,11 @@ fn apt(arguments: &[&str]) -> Result<()> {
         Command::new("apt-get")
     } else if shell::has("sudo") {
         let mut sudo = Command::new("sudo");
-        sudo.arg("apt-get");
+        if !can_ask() {
+            sudo.arg("-n");
+        }
+        // sudo hands no variables on.
+        sudo.args(["env", QUIET, "apt-get"]);
         sudo
     } else {
         bail!(
@@ -80,7 +93,13 @@ fn apt(arguments: &[&str]) -> Result<()> {
             arguments.join(" ")
         );
     };
-    shell::run_with(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    shell::run_with(command.args(arguments).envs(QUIET.split_once('=')))
+        .context("a package could not be installed: install it as root, then run this again")
+}
+
+/// Whether somebody is there to type sudo's password.
+fn can_ask() -> bool {
+    std::env::var_os("CI").is_none() && std::io::stdin().is_terminal()
 }
 
 fn cargo_tool(program: &str, package: &str, version: &str) -> Result<()> {
@@ -101,32 +120,9 @@ pub fn cache_folder() -> Result<PathBuf> {
     Ok(base.join("pictor-ci"))
 }
 
-/// The Python that has the bpy module, if it is installed.
-pub fn bpy_python() -> Result<PathBuf> {
-    Ok(cache_folder()?.join(BPY.replace("==", "-")).join("bin/python"))
-}
-
-/// Installs the bpy module into a folder of its own. It needs the Python that its wheel was made for.
-fn bpy() -> Result<()> {
-    let python = bpy_python()?;
-    let folder = python.parent().and_then(Path::parent).context("the bpy folder has a parent")?;
-    let done = folder.join("complete");
-    if done.exists() {
-        return Ok(());
-    }
-    shell::say(&format!("installing {BPY} (once, about 400 MB)"));
-    let maker = ["python3.11", "python3"]
-        .into_iter()
-        .find(|name| shell::has(name))
-        .context("no python3 was found")?;
-    let folder_text = folder.to_string_lossy();
-    shell::run(maker, &["-m", "venv", "--clear", &folder_text])?;
-    shell::run(&python.to_string_lossy(), &["-m", "pip", "install", "--quiet", BPY])?;
-    std::fs::write(&done, BPY).context("cannot note that bpy is installed")
-}
-
 /// Builds the front end into `templates/web/dist`, from the lock file alone; does nothing if it is current.
 pub fn web(root: &Path) -> Result<()> {
+    present::node()?;
     let folder = root.join("templates/web");
     let stamp = folder.join("node_modules/.package-lock.json");
     let lock = folder.join("package-lock.json");
