@@ -44,6 +44,7 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
 
     shell::say(&format!("making a sample animation of {FRAMES} frames with Blender"));
     let scene = farm::make_scene(Sample::Demo, FRAMES, &folder.join("scene"))?;
+    farm::stop_on_signals()?;
     shell::say("starting the cloud and a worker");
     let mut farm = Farm::start(
         programs,

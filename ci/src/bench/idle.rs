@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::farm::{Farm, FarmOptions, Programs, pause};
+use crate::farm::{self, Farm, FarmOptions, Programs, pause};
 use crate::{setup, shell};
 
 /// How long to look.
@@ -28,6 +28,7 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
+    farm::stop_on_signals()?;
     let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("idle")?;
     let (cloud, worker) = (farm.cloud_process(), farm.worker("idle")?.process());

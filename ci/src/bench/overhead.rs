@@ -42,6 +42,7 @@ pub fn run(root: &Path, arguments: &OverheadArguments) -> Result<()> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
+    farm::stop_on_signals()?;
     let mut farm = Farm::start(Programs::build(root, true)?, &folder, FarmOptions::default())?;
     farm.add_worker("bench")?;
     farm.wait_probed("bench")?;

@@ -1,11 +1,13 @@
 //! A small farm of real programs on this machine, for the demo, the benchmarks and the end-to-end tests: a
 //! cloud with a folder of its own on a free loopback port, and workers enrolled with configuration files.
-//! Dropping it stops what it started.
+//! Dropping it stops what it started, and so does the end of the tool, however it comes (`kept`).
 
 mod job;
+pub mod kept;
 mod log;
 mod programs;
 mod scene;
+mod signals;
 mod worker;
 
 use std::fs::{File, OpenOptions};
@@ -19,9 +21,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use kept::Rank;
+pub use kept::{kill_hard, stop};
 pub use log::unix_ms;
-pub use programs::{Programs, children, is_alive, kill_hard, stop};
+pub use programs::{Programs, children, is_alive};
 pub use scene::{Sample, make_scene};
+pub use signals::stop_on_signals;
 pub use worker::{Worker, copy_probes};
 
 /// The account that owns everything on such a farm.
@@ -173,6 +178,7 @@ impl Farm {
     pub fn client(&self, arguments: &[&str]) -> Command {
         let mut command = self.programs.command("pictor");
         command.args(arguments).env("PICTOR_URL", &self.url).env("PICTOR_TOKEN", &self.token);
+        signals::die_with_this_process(&mut command);
         command
     }
 
@@ -227,10 +233,10 @@ fn start_cloud(
 ) -> Result<(Child, String)> {
     let mut command = programs.command("pictor-cloud");
     command.arg("serve").args(["--listen", listen]).arg("--data").arg(folder.join("cloud"));
-    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    command.envs(settings.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
     let log = OpenOptions::new().create(true).append(true).open(folder.join("cloud.log"))?;
-    let mut cloud =
-        command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start pictor-cloud")?;
+    command.stdout(Stdio::piped()).stderr(log);
+    let mut cloud = kept::start(command, Rank::Cloud)?;
     match address_said(&mut cloud) {
         Ok(url) => Ok((cloud, url)),
         Err(error) => {

@@ -1,15 +1,9 @@
-//! Where the programs are, and what can be done to a running one.
+//! Where the programs are, and what can be seen of a running one.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context, Result};
-
-use super::pause;
-
-/// A program asked to end gets this long.
-const STOP_WITHIN: Duration = Duration::from_secs(12);
 
 /// Where the programs are.
 pub struct Programs {
@@ -39,29 +33,6 @@ impl Programs {
     pub fn command(&self, name: &str) -> Command {
         Command::new(self.folder.join(name))
     }
-}
-
-/// Asks a program to end, as a service manager would, and makes it end if it does not.
-pub fn stop(child: &mut Child) {
-    let has_ended = |child: &mut Child| matches!(child.try_wait(), Ok(Some(_)));
-    if has_ended(child) {
-        return;
-    }
-    let was_asked = crate::shell::output("kill", &["-TERM", &child.id().to_string()]).is_ok();
-    let started = crate::shell::started_now();
-    while was_asked && started.elapsed() < STOP_WITHIN {
-        if has_ended(child) {
-            return;
-        }
-        pause(Duration::from_millis(20));
-    }
-    let _ = kill_hard(child);
-}
-
-/// Ends a program at once (SIGKILL) and reaps it.
-pub fn kill_hard(child: &mut Child) -> Result<()> {
-    let _ = child.kill();
-    child.wait().map(drop).context("cannot wait for a killed process")
 }
 
 /// Processes whose parent is this one, and theirs, with their command lines.

@@ -36,7 +36,9 @@ pub fn make_scene(sample: Sample, frames: u32, folder: &Path) -> Result<PathBuf>
     let script = folder.join("make_scene.py");
     std::fs::write(&script, include_str!("make_scene.py")).context("cannot write the scene script")?;
     let file = folder.join(format!("{}.blend", sample.name()));
-    let output = Command::new("blender")
+    let mut blender = Command::new("blender");
+    super::signals::die_with_this_process(&mut blender);
+    let output = blender
         .args(["--background", "--factory-startup", "-noaudio", "--python-exit-code", "3", "--python"])
         .arg(&script)
         .arg("--")

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{EMAIL, Farm, children, is_alive, kill_hard, list_of, stop};
+use super::kept::{self, Rank, kill_hard, stop};
+use super::{EMAIL, Farm, children, is_alive, list_of};
 
 /// Folder of a worker's remembered answers about installed software.
 const PROBES: &str = "probes";
@@ -102,8 +103,9 @@ impl Farm {
         let log =
             OpenOptions::new().create(true).append(true).open(self.folder.join(format!("{name}.log")))?;
         let mut run = self.programs.command("pictor-worker");
-        let run = run.arg("run").arg("--data").arg(&folder).stdout(Stdio::null()).stderr(log);
-        let process = run.spawn().context("cannot start pictor-worker")?;
+        run.arg("run").arg("--data").arg(&folder);
+        run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let process = kept::start(run, Rank::Worker)?;
         self.workers.push(Worker { name: name.to_owned(), folder, process });
         self.wait_for("the worker to come online", |farm| {
             let worker = farm.workers.last().context("it was just added")?;
