@@ -47,6 +47,10 @@ pub struct Hello {
     /// A pause that is in force.
     #[serde(default)]
     pub pause: Option<Pause>,
+    /// It only asks whether it would be let in (the worker's `doctor`): a good proof is answered by a `Bye`
+    /// in place of the welcome, and the cloud's picture of the worker stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_asks: bool,
 }
 
 /// The cloud's consent.

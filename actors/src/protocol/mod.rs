@@ -8,7 +8,7 @@
 //!   | --- open socket ----------------------> |
 //!   | <-- Challenge(nonce) ------------------ |
 //!   | --- Hello(signature, facts, held) ----> |
-//!   | <-- Welcome(bearer, heartbeat, drop) -- |   or Refused, then close
+//!   | <-- Welcome(bearer, heartbeat, drop) -- |   or Refused, then close; Bye to one that only asks
 //!   | --- MachineChanged -------------------> |   each time 3D software is found
 //!   | --- Heartbeat ------------------------> |
 //!   | <-- HeartbeatAck ---------------------- |

@@ -191,6 +191,7 @@ impl Farm {
             slots: facts(machine.slots.len()),
             held: machine.held().into_iter().collect(),
             pause: None,
+            only_asks: false,
         };
         self.send_up(worker, FromWorker::Hello(Box::new(hello)));
     }

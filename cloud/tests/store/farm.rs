@@ -50,6 +50,7 @@ pub fn hello(worker: WorkerId) -> Hello {
         slots: vec![],
         held: vec![],
         pause: None,
+        only_asks: false,
     }
 }
 

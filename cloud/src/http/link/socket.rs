@@ -48,6 +48,8 @@ enum End {
     Refused(Refusal),
     /// The farm has let go of it, its last word is said.
     LetGo,
+    /// It only asked, and has its answer.
+    Answered,
 }
 
 /// What came in.
@@ -75,7 +77,7 @@ impl Socket {
             Err(end) => end,
             Ok((hello, row)) => {
                 drop(place);
-                self.serve(hello, row).await
+                if hello.only_asks { self.answer(&row).await } else { self.serve(hello, row).await }
             }
         };
         self.close(end).await;
@@ -127,6 +129,16 @@ impl Socket {
                 tracing::warn!(%worker, %error, "a worker could not be looked up");
                 Err(refusal_for_now(RefusalCode::Unavailable, "the cloud cannot reach its database"))
             }
+        }
+    }
+
+    /// It would be let in. Nothing is written and no actor hears of it: the worker itself may be connected.
+    async fn answer(&mut self, row: &WorkerRow) -> End {
+        tracing::info!(worker = %row.id, "a worker asked whether it would be let in");
+        let reason = format!("this cloud knows this worker as {:?} and would let it in", row.name);
+        match self.send(&ToWorker::Bye { reason, retry_after_ms: 0 }).await {
+            Ok(()) => End::Answered,
+            Err(end) => end,
         }
     }
 
@@ -270,7 +282,7 @@ impl Socket {
                 tracing::info!(why, "worker's socket is gone");
                 CloseReason { code: CloseCode::Away, description: Some(why.to_owned()) }
             }
-            End::LetGo => CloseReason { code: CloseCode::Normal, description: None },
+            End::LetGo | End::Answered => CloseReason { code: CloseCode::Normal, description: None },
             End::Refused(refusal) => {
                 self.state.metrics.link_refused(code_name(refusal.code));
                 tracing::info!(code = code_name(refusal.code), "worker's socket is refused");

@@ -198,5 +198,6 @@ fn hello(worker: WorkerId) -> Hello {
         slots: vec![SlotFacts { slot: 0, gpu_pci_id: None, engines: Vec::new(), enabled: true }],
         held: Vec::new(),
         pause: None,
+        only_asks: false,
     }
 }

@@ -129,6 +129,7 @@ impl FakeWorker {
             }],
             held: held.to_vec(),
             pause: None,
+            only_asks: false,
         }
     }
 }

@@ -120,6 +120,34 @@ async fn a_removed_worker_is_sent_away_and_stays_away() {
 }
 
 #[tokio::test]
+async fn one_that_only_asks_is_told_and_disturbs_nobody() {
+    let app = TestApp::start().await;
+    let worker = FakeWorker::enrolled(&app).await;
+    let asks = async |worker: &FakeWorker| {
+        let mut wire = Wire::open(&app.base).await;
+        let hello = worker.hello(&wire.challenge().await.nonce, &[]);
+        wire.say(&FromWorker::Hello(Box::new(Hello { only_asks: true, ..hello }))).await;
+        wire.end().await
+    };
+    assert_eq!(asks(&worker).await, Ended::Bye);
+    assert_eq!(connection(&app, worker.id).await, Connection::Never, "asking is not connecting");
+
+    let mut wire = worker.connect().await;
+    wire.beat(&[]).await;
+    assert_eq!(asks(&worker).await, Ended::Bye);
+    wire.beat(&[]).await; // the line that was there goes on
+    assert_eq!(connection(&app, worker.id).await, Connection::Online);
+
+    let stranger = FakeWorker { key: key(9), id: worker.id, base: app.base.clone() };
+    assert!(matches!(asks(&stranger).await, Ended::Refused(refusal)
+        if refusal.code == RefusalCode::BadSignature));
+    let removed = app.token("workers").await.delete(&format!("/api/v1/workers/{}", worker.id)).await;
+    assert_eq!(removed.status, 204, "{removed}");
+    assert!(matches!(asks(&worker).await, Ended::Refused(refusal)
+        if refusal.code == RefusalCode::UnknownWorker));
+}
+
+#[tokio::test]
 async fn what_is_no_websocket_of_ours_is_refused_in_words() {
     let app = TestApp::start().await;
     let refused = app.nobody().get("/api/v1/link").await;

@@ -23,6 +23,7 @@ impl Coordinator {
             slots: known.slots.clone(),
             held: self.held().into_iter().collect(),
             pause: self.presence.pause(),
+            only_asks: false,
         })
     }
 
