@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use pictor_actors::now::Clock;
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{MachineFacts, Refusal, SearchPhase, SlotFacts, Software};
 use pictor_actors::supervise::{Holding, Phase as StopPhase, Shutdown, StopReason};
 use pictor_actors::units::Millis;
@@ -19,8 +20,9 @@ use crate::cloud::Cloud;
 use crate::config::{DataDir, Identity, Key, Settings};
 use crate::control::{self, InstanceLock};
 use crate::engines::Engine;
+use crate::engines::blender::kernel_cache_dir;
 use crate::inputs::Inputs;
-use crate::machine::{FoundSoftware, Machine, SoftwareSearch, look_for_software};
+use crate::machine::{Devices, FoundSoftware, Machine, SoftwareSearch, look_for_software};
 use crate::platform;
 use crate::spool::Spool;
 
@@ -129,7 +131,15 @@ fn search(place: &Workplace) -> SoftwareSearch {
         cache_dir: Some(place.data.probes()),
         scratch_dir: Some(scratch_of_probes(place)),
         busy: Some(place.busy.subscribe()),
+        devices: devices(place),
+        kernel_cache_dir: Some(kernel_cache_dir(place.data.root())),
+        now: place.clock.now().wall,
     }
+}
+
+fn devices(place: &Workplace) -> Devices {
+    let known = place.known();
+    Devices::of(&known.facts, &known.slots)
 }
 
 fn scratch_of_probes(place: &Workplace) -> PathBuf {
@@ -146,12 +156,18 @@ fn know_software(place: &Workplace, software: &[FoundSoftware], phase: SearchPha
     known.facts.software = software.iter().map(|found| found.software.clone()).collect();
     known.facts.software_search = Some(phase);
     known.software = software.to_vec();
-    known.slots = slots(place, &known.facts);
+    known.slots = slots(place, &known.facts, &known.software);
     known.revision += 1;
 }
 
-fn slots(place: &Workplace, facts: &MachineFacts) -> Vec<SlotFacts> {
+fn slots(place: &Workplace, facts: &MachineFacts, software: &[FoundSoftware]) -> Vec<SlotFacts> {
     let mut slots = place.slot_policy.slots(facts);
+    for slot in &mut slots {
+        let runs =
+            |engine: &RenderEngine| software.iter().any(|one| one.on(slot, facts).engines.contains(engine));
+        let engines = slot.engines.iter().copied().filter(|engine| runs(engine)).collect();
+        slot.engines = engines;
+    }
     let off: BTreeSet<u16> = place.settings.slots_off.iter().copied().collect();
     for slot in &mut slots {
         slot.enabled &= !off.contains(&slot.slot);
@@ -164,16 +180,19 @@ fn slots(place: &Workplace, facts: &MachineFacts) -> Vec<SlotFacts> {
 async fn look(place: Arc<Workplace>, hold: Holding) {
     let _ = fs::remove_dir_all(scratch_of_probes(&place)); // what a crash left; there may be nothing
     let looking = async {
-        let search = search(&place);
-        while look_for_software(&search, |found| tell(&place, found, SearchPhase::Running)).await.is_empty() {
-            if place.known().facts.software_search != Some(SearchPhase::Done) {
+        let mut phase = SearchPhase::Running;
+        loop {
+            let looked = look_for_software(&search(&place), |found| tell(&place, found, phase)).await;
+            if looked.found.is_empty() && phase == SearchPhase::Running {
                 tracing::warn!("no Blender was found: this machine takes no work until there is one");
             }
-            tell(&place, &[], SearchPhase::Done);
-            tokio::time::sleep(LOOK_AGAIN.to_duration()).await;
+            // Later looks are for what may have come since, which nobody waits for.
+            phase = SearchPhase::Done;
+            tell(&place, &looked.found, phase);
+            let again_after = if looked.found.is_empty() { Some(LOOK_AGAIN) } else { looked.again_after };
+            let Some(again_after) = again_after else { return };
+            tokio::time::sleep(again_after.max(LOOK_AGAIN).to_duration()).await;
         }
-        let software = place.known().software.clone();
-        tell(&place, &software, SearchPhase::Done);
     };
     tokio::select! {
         () = looking => {}

@@ -1,4 +1,5 @@
-//! The worker's HTTP calls to its cloud: enrolment, inputs, frames. The socket is the link's (`agents/link`).
+//! The worker's ways to its cloud: HTTP calls (enrolment, inputs, frames), and opening the socket, over which
+//! the link talks (`agents/link`).
 //!
 //! The client is built at the first call: a worker that has nothing to fetch or deliver does not pay for TLS
 //! roots and connection pools. Retrying is the callers' business; here one call is one request.
@@ -11,6 +12,8 @@ use serde::Deserialize;
 
 mod calls;
 mod moving;
+pub mod socket;
+pub mod standing;
 
 pub use calls::{BlobBody, FrameUpload};
 

@@ -16,7 +16,7 @@ use pictor_actors::limits::SLOTS_MAX;
 use pictor_actors::protocol::{MachineFacts, MetricSample, SlotFacts};
 use pictor_actors::units::UnixMillis;
 
-pub use software::{FoundSoftware, SoftwareSearch, find_software, look_for_software};
+pub use software::{CyclesOn, Devices, FoundSoftware, SoftwareSearch, find_software, look_for_software};
 
 /// Whatever answers for the machine.
 pub trait Machine: Send {

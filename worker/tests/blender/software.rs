@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::protocol::assignment::RenderEngine;
-use pictor_worker::machine::{SoftwareSearch, find_software};
+use pictor_actors::protocol::{GpuFacts, MachineFacts};
+use pictor_worker::machine::{Devices, SlotPolicy, SoftwareSearch, find_software};
 
 use super::support::blender;
 
@@ -17,8 +18,7 @@ async fn blender_is_found_proved_and_remembered() {
         configured: vec![blender(), impostor, PathBuf::from("/nowhere/blender")],
         look_around: false,
         cache_dir: Some(dir.path().join("cache")),
-        scratch_dir: None,
-        busy: None,
+        ..SoftwareSearch::default()
     };
     let found = find_software(&search).await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -35,4 +35,27 @@ async fn blender_is_found_proved_and_remembered() {
     assert_eq!(find_software(&search).await, found);
     let took = clock.now().elapsed(began).0;
     assert!(took < 500, "remembered answers took {took} ms");
+}
+
+#[tokio::test]
+async fn cycles_is_not_offered_on_a_gpu_that_blender_cannot_take() {
+    let gpu = GpuFacts {
+        pci_id: "00000000:41:00.0".into(),
+        model: "A GPU that nobody has".into(),
+        memory_bytes: 1 << 30,
+        uuid: Some("GPU-00000000-0000-0000-0000-000000000000".into()),
+    };
+    let facts = MachineFacts { gpus: vec![gpu], ..MachineFacts::default() };
+    let slots = SlotPolicy { cpu_beside_gpus: true }.slots(&facts);
+    let search = SoftwareSearch {
+        configured: vec![blender()],
+        devices: Devices::of(&facts, &slots),
+        ..SoftwareSearch::default()
+    };
+    let found = find_software(&search).await;
+    let on = |slot: usize| found[0].on(&slots[slot], &facts).engines;
+    assert!(!on(0).contains(&RenderEngine::Cycles), "{found:?}");
+    assert!(on(1).contains(&RenderEngine::Cycles), "{found:?}");
+    let note = found[0].notes.iter().find(|note| note.lack.contains("A GPU that nobody has")).unwrap();
+    assert!(note.lack.contains("does not offer the GPU 00000000:41:00.0"), "{note:?}");
 }

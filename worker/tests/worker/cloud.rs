@@ -10,7 +10,7 @@ use pictor_actors::protocol::assignment::{InputFile, InputManifest, RenderSettin
 use pictor_actors::protocol::codec::{decode, encode};
 use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER};
 use pictor_actors::protocol::{
-    Challenge, FromWorker, HeartbeatAck, LeaseRef, Offer, TaskSpec, ToWorker, Welcome,
+    Challenge, FromWorker, HeartbeatAck, LeaseRef, Offer, Refusal, TaskSpec, ToWorker, Welcome,
 };
 use pictor_actors::units::{BlobHash, UnixMillis};
 use tokio::sync::{mpsc, watch};
@@ -22,6 +22,10 @@ pub struct Seen {
     /// Status that frames get instead of a receipt.
     pub refuse: Option<u16>,
     pub is_away: bool,
+    /// The cloud's time of day.
+    pub wall: UnixMillis,
+    /// What a hello gets in place of a welcome.
+    pub refusal: Option<Refusal>,
     /// The line is dead, and the worker does not know: what it says is lost on its way.
     pub is_line_dead: bool,
     pub lost: Vec<FromWorker>,
@@ -142,7 +146,11 @@ async fn link(
     response.headers_mut().insert(name, value);
     let (say, mut said) = mpsc::channel::<Option<ToWorker>>(64);
     actix_web::rt::spawn(async move {
-        let challenge = Challenge { nonce: "bm9uY2U=".into(), versions: vec![1], cloud_time: UnixMillis(0) };
+        let challenge = Challenge {
+            nonce: "bm9uY2U=".into(),
+            versions: vec![1],
+            cloud_time: cloud.seen.lock().unwrap().wall,
+        };
         session.text(encode(&ToWorker::Challenge(challenge)).unwrap()).await.unwrap();
         loop {
             tokio::select! {
@@ -157,7 +165,8 @@ async fn link(
                         cloud.change(|seen| seen.lost.push(message));
                         continue;
                     }
-                    if let Some(answer) = answer(&message) {
+                    let refusal = cloud.seen.lock().unwrap().refusal.clone();
+                    if let Some(answer) = answer(&message, refusal) {
                         let _ = session.text(encode(&answer).unwrap()).await;
                     }
                     let say = say.clone();
@@ -174,8 +183,12 @@ async fn link(
     Ok(response)
 }
 
-fn answer(message: &FromWorker) -> Option<ToWorker> {
+fn answer(message: &FromWorker, refusal: Option<Refusal>) -> Option<ToWorker> {
     match message {
+        FromWorker::Hello(_) if refusal.is_some() => refusal.map(ToWorker::Refused),
+        FromWorker::Hello(hello) if hello.only_asks => {
+            Some(ToWorker::Bye { reason: "known".into(), retry_after_ms: 0 })
+        }
         FromWorker::Hello(_) => Some(ToWorker::Welcome(Box::new(Welcome {
             link: LinkId::from_u128(1),
             bearer: "wkb_test".into(),

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod asking;
 mod cloud;
+mod doctor;
 mod enrolment;
 #[cfg(unix)]
 mod faults;

@@ -15,7 +15,7 @@ use pictor_worker::control::InstanceLock;
 use pictor_worker::engines::fake::{FakeEngine, FakePlan};
 use pictor_worker::engines::{Engine, EngineEvent, EngineFailure, EngineRequest, EngineSession};
 use pictor_worker::machine::fake::{FakeMachine, simulated_software};
-use pictor_worker::machine::{FoundSoftware, Machine};
+use pictor_worker::machine::{CyclesOn, FoundSoftware, Machine};
 
 use tokio::sync::mpsc;
 
@@ -85,7 +85,12 @@ impl Worker {
         gpus: u16,
     ) -> Self {
         let machine = Box::new(FakeMachine::with_gpus("rig", gpus));
-        let software = vec![FoundSoftware { software, has_denoiser: true, notes: Vec::new() }];
+        let software = vec![FoundSoftware {
+            software,
+            has_denoiser: true,
+            notes: Vec::new(),
+            cycles_on: CyclesOn::Everything,
+        }];
         Self::begin(cloud, folder, engine, Some(software), Settings::for_testing(), machine)
     }
 

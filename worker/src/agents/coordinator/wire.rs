@@ -12,9 +12,8 @@ use pictor_worker_domain::session::{self, Event};
 
 use super::actor::Coordinator;
 use crate::agents::runner::Offered;
+use crate::cloud::standing::CLOCK_OFF_MIN;
 
-/// Clocks that differ by less are called equal: lines have their delays.
-const CLOCK_OFF_MIN: Millis = Millis::from_secs(30);
 /// A cloud that does not speak our version is asked again after this: it may have been updated.
 const OTHER_VERSION_AFTER: Millis = Millis::from_secs(60);
 

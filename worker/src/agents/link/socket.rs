@@ -2,33 +2,23 @@
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use pictor_actors::limits::WIRE_FRAME_BYTES_MAX;
 use pictor_actors::protocol::codec::{CodecError, decode, encode};
-use pictor_actors::protocol::{FromWorker, Heartbeat, LINK_PATH, SUBPROTOCOL, ToWorker};
+use pictor_actors::protocol::{FromWorker, Heartbeat, ToWorker};
 use pictor_actors::supervise::Door;
 use pictor_actors::units::Millis;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::agents::coordinator::{Coordinator, LinkHeard};
-use crate::cloud::install_crypto;
+use crate::cloud::socket::{CONNECT_MAX, Socket, connect};
 
-/// Connecting, TLS and upgrade together.
-const CONNECT_MAX: Millis = Millis::from_secs(15);
 /// A peer that does not take a message for this long is gone.
 const SEND_MAX: Millis = Millis::from_secs(20);
 /// The close handshake; after it the socket is dropped.
 const CLOSE_MAX: Millis = Millis(500);
 /// The coordinator takes an incoming message within this, or something is very wrong with it.
 const TAKE_MAX: Millis = Millis::from_secs(20);
-/// The library's buffers; its defaults of 128 KiB each are for floods that we do not have.
-const BUFFER_BYTES: usize = 8 * 1024;
 
 /// The ways into and out of a socket.
 pub(super) struct Ways {
@@ -42,7 +32,6 @@ pub(super) struct Ways {
     pub connection: u64,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Sink = SplitSink<Socket, Message>;
 
 /// Runs a socket to its end; the answer says in words why it ended.
@@ -51,28 +40,6 @@ pub(super) async fn run(cloud: &url::Url, ways: Ways) -> String {
         Ok(Ok(socket)) => talk(socket, ways).await,
         Ok(Err(why)) => why,
         Err(_) => "the cloud did not answer in time".to_owned(),
-    }
-}
-
-async fn connect(cloud: &url::Url) -> Result<Socket, String> {
-    install_crypto();
-    let base = cloud.as_str().trim_end_matches('/');
-    let address = match cloud.scheme() {
-        "https" => base.replacen("https", "wss", 1),
-        _ => base.replacen("http", "ws", 1),
-    };
-    let mut request =
-        format!("{address}{LINK_PATH}").into_client_request().map_err(|error| error.to_string())?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(WIRE_FRAME_BYTES_MAX))
-        .max_frame_size(Some(WIRE_FRAME_BYTES_MAX))
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES);
-    match connect_async_with_config(request, Some(config), true).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(response)) => Err(format!("the cloud answered {}", response.status())),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -138,7 +138,7 @@ impl Runner {
         let known = self.place.known();
         let slot = known.slots.iter().find(|slot| slot.slot == self.number);
         let slot = slot.ok_or_else(|| missing("the slot is not known"))?.clone();
-        let software = known.software.iter().map(|found| &found.software);
+        let software = known.software.iter().map(|found| found.on(&slot, &known.facts));
         let software = suitable(software, &held.spec)?;
         drop(known);
         let work = self.work_folder();
@@ -307,17 +307,17 @@ fn folders(work: &Path, number: u64) -> [PathBuf; 2] {
 }
 
 /// The first program that can do what the task asks; the newest stands first.
-fn suitable<'a>(
-    mut software: impl Iterator<Item = &'a Software>,
+fn suitable(
+    mut software: impl Iterator<Item = Software>,
     spec: &TaskSpec,
 ) -> Result<Software, EngineFailure> {
-    let can = |software: &&Software| match spec.render.engine {
+    let can = |software: &Software| match spec.render.engine {
         Some(engine) => software.engines.contains(&engine),
         None => !software.engines.is_empty(),
     };
-    software.find(can).cloned().ok_or_else(|| {
+    software.find(can).ok_or_else(|| {
         let message = match spec.render.engine {
-            Some(engine) => format!("no program on this machine renders with {engine:?}"),
+            Some(engine) => format!("no program on this machine renders with {engine:?} on this slot"),
             None => "no Blender was found on this machine".to_owned(),
         };
         EngineFailure::new(FailureClass::EngineNotAvailable, message)

@@ -14,7 +14,7 @@ mod pump;
 mod session;
 mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -33,6 +33,12 @@ pub struct BlenderEngine {
     file_bytes_max: u64,
     nice: u8,
     wear: WearLimits,
+}
+
+/// Where compiled GPU kernels are kept: compiling them takes minutes, and the probe's serve the sessions too.
+#[must_use]
+pub fn kernel_cache_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("engines").join("kernels")
 }
 
 impl BlenderEngine {

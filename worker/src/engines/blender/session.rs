@@ -100,7 +100,7 @@ fn launch(engine: &BlenderEngine, request: &EngineRequest, gpu_uuid: Option<Stri
         program: PathBuf::from(&request.software.path),
         is_module: request.software.name == BPY,
         scratch_dir: request.scratch_dir.clone(),
-        kernel_cache_dir: engine.data_dir.join("engines").join("kernels"),
+        kernel_cache_dir: super::kernel_cache_dir(&engine.data_dir),
         gpu_uuid,
         limits: ProcessLimits { address_space_bytes, file_bytes, nice: engine.nice },
     }

@@ -47,6 +47,8 @@ pub enum Order<'a> {
         engine: RenderEngine,
         /// Where to.
         path: &'a Path,
+        /// PCI id of the only GPU that Cycles may use; nothing: the processor.
+        gpu: Option<&'a str>,
     },
 }
 

@@ -175,12 +175,15 @@ def choose_denoiser(scene, on_gpu, warn):
 
 def try_engine(order):
     """Renders 8 x 8 pixels of the start-up scene; answers nothing if that worked, else why not."""
+    import devices
+
     scene = bpy.context.scene or bpy.data.scenes[0]
     if not set_engine(scene, order["engine"]):
         return "this version has no such engine"
     if order["engine"] == "cycles":
         scene.cycles.samples = 1
         scene.cycles.use_denoising = False
+    devices.choose(scene, order["gpu"], lambda *_: None)
     scene.render.resolution_x = scene.render.resolution_y = 8
     scene.render.resolution_percentage = 100
     choose_output(scene, "PNG", lambda *_: None)
@@ -189,4 +192,5 @@ def try_engine(order):
         bpy.ops.render.render(write_still=True)
     except RuntimeError as error:
         return str(error).strip()
+    devices.stop_if_lost(scene, order["gpu"])
     return None if os.path.isfile(order["path"]) else "it wrote no picture"

@@ -1,21 +1,19 @@
 //! `doctor`: looks at all that a worker needs, and says beside each fault what to do.
 //!
-//! It asks the machine itself, not the running worker, so that it helps where no worker starts.
+//! It asks the machine itself, not the running worker, so that it helps where no worker starts; only how the
+//! cloud sees the worker is the running one's to say (`cloud`).
 
-use std::time::Duration;
-
+use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::protocol::MachineFacts;
 use serde::Serialize;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::{Exit, say};
-use crate::config::{Content, DataDir, Settings, identity};
+use crate::config::{Content, DataDir, Settings};
+use crate::engines::blender::kernel_cache_dir;
 use crate::machine::search::{Candidate, candidates};
-use crate::machine::{FoundSoftware, SlotPolicy, SoftwareSearch, find_software, this_machine};
+use crate::machine::{Devices, FoundSoftware, SlotPolicy, SoftwareSearch, find_software, this_machine};
 
-/// A cloud that does not take a connection by then is not reached.
-const REACHED_WITHIN: Duration = Duration::from_secs(5);
+mod cloud;
 
 const INSTALL: &str = "install Blender 3.4 or later, or name one under `blender` in settings.toml";
 
@@ -88,17 +86,22 @@ async fn all(data: &DataDir, mut tell: impl FnMut(Check)) {
         }
     };
     let mut machine = this_machine(data.root(), SlotPolicy { cpu_beside_gpus: settings.allow_cpu });
+    let facts = machine.facts();
     checks.push(folder(data));
     checks.push(disk(machine.disk_free_bytes(), settings.disk_free_bytes_min));
-    checks.push(gpus(&machine.facts()));
+    checks.push(gpus(&facts));
+    let is_ours = data.content().is_ok_and(|content| content == Content::Worker);
     let search = SoftwareSearch {
         configured: settings.blender.clone(),
         look_around: settings.find_blender,
-        cache_dir: data.content().is_ok_and(|content| content == Content::Worker).then(|| data.probes()),
+        cache_dir: is_ours.then(|| data.probes()),
         scratch_dir: None,
         busy: None,
+        devices: Devices::of(&facts, &machine.slot_policy().slots(&facts)),
+        kernel_cache_dir: is_ours.then(|| kernel_cache_dir(data.root())),
+        now: SystemClock.now().wall,
     };
-    for check in checks.drain(..).chain(enrolment(data).await) {
+    for check in checks.drain(..).chain(cloud::checks(data).await) {
         tell(check);
     }
     say::aside("starting each 3D program with each engine to see what it renders; this can take minutes");
@@ -173,52 +176,30 @@ fn one_software(found: &FoundSoftware) -> Check {
     let software = &found.software;
     let engines: Vec<_> = software.engines.iter().map(|engine| format!("{engine:?}")).collect();
     let what = format!("{} {} at {}", software.name, software.version, software.path);
+    let lacks: Vec<_> = found.notes.iter().map(|note| note.lack.as_str()).collect();
+    let mut advice: Vec<_> = found.notes.iter().map(|note| note.advice).collect();
+    advice.dedup();
+    let advice = if advice.is_empty() { INSTALL.to_owned() } else { advice.join("; ") };
     if engines.is_empty() {
-        let fix = found.notes.join("; ");
-        return Check::fault("3D software", Verdict::Bad, format!("{what} renders nothing here"), fix);
+        let what = format!("{what} renders nothing here ({})", lacks.join("; "));
+        return Check::fault("3D software", Verdict::Bad, what, advice);
     }
     let what = format!("{what} renders with {}", engines.join(", "));
-    if found.notes.is_empty() {
+    if lacks.is_empty() {
         Check::good("3D software", what)
     } else {
-        Check::fault("3D software", Verdict::Lacking, what, found.notes.join("; "))
-    }
-}
-
-async fn enrolment(data: &DataDir) -> Vec<Check> {
-    let known = match identity::load_identity(data) {
-        Ok(known) => known,
-        Err(problem) => {
-            let fix = "import the configuration file of this worker's set-up page";
-            return vec![Check::fault("enrolment", Verdict::Bad, problem.to_string(), fix)];
-        }
-    };
-    let enrolled = Check::good("enrolment", format!("worker '{}' ({})", known.name, known.worker));
-    vec![enrolled, reach(&known.cloud).await]
-}
-
-async fn reach(cloud: &url::Url) -> Check {
-    let fix = "see whether the cloud runs, and whether a firewall or proxy lets this machine through";
-    let (Some(host), Some(port)) = (cloud.host_str(), cloud.port_or_known_default()) else {
-        return Check::fault("cloud", Verdict::Bad, format!("{cloud} names no host"), fix);
-    };
-    // An address in brackets is how a URL writes IPv6.
-    let host = host.trim_matches(['[', ']']);
-    match timeout(REACHED_WITHIN, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => Check::good("cloud", format!("{cloud} takes connections")),
-        Ok(Err(error)) => {
-            Check::fault("cloud", Verdict::Bad, format!("{cloud} is not reached: {error}"), fix)
-        }
-        Err(_) => {
-            let found = format!("{cloud} does not answer in {} s", REACHED_WITHIN.as_secs());
-            Check::fault("cloud", Verdict::Bad, found, fix)
-        }
+        Check::fault("3D software", Verdict::Lacking, format!("{what} ({})", lacks.join("; ")), advice)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pictor_actors::protocol::Software;
+    use pictor_actors::protocol::assignment::RenderEngine;
+
     use super::*;
+    use crate::machine::CyclesOn;
+    use crate::machine::software::Note;
 
     #[test]
     fn each_fault_says_what_to_do() {
@@ -242,12 +223,27 @@ mod tests {
         assert!(gpus(&none).line().contains("->"));
     }
 
-    #[tokio::test]
-    async fn a_cloud_that_is_not_there_is_told() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-        assert_eq!(reach(&url).await.verdict, Verdict::Good);
-        drop(listener);
-        assert_eq!(reach(&url).await.verdict, Verdict::Bad);
+    #[test]
+    fn what_a_program_lacks_is_told_with_what_to_do() {
+        let found = |engines: &[RenderEngine], notes: Vec<Note>| {
+            let software = Software {
+                name: "Blender".into(),
+                version: "4.5.0".into(),
+                path: "/opt/blender".into(),
+                engines: engines.into(),
+            };
+            FoundSoftware { software, has_denoiser: true, notes, cycles_on: CyclesOn::Everything }
+        };
+        let note = || Note { lack: "Eevee does not run here: no display".into(), advice: "install EGL" };
+        let lacking = one_software(&found(&[RenderEngine::Cycles], vec![note()]));
+        assert_eq!((lacking.verdict, lacking.fix.as_deref()), (Verdict::Lacking, Some("install EGL")));
+        assert!(lacking.found.contains("no display"));
+        // Nothing runs and nothing says why: there is an advice all the same.
+        for notes in [Vec::new(), vec![note()]] {
+            let nothing = one_software(&found(&[], notes));
+            assert_eq!(nothing.verdict, Verdict::Bad);
+            assert!(nothing.fix.is_some_and(|fix| !fix.is_empty()), "{}", nothing.found);
+        }
+        assert_eq!(one_software(&found(&[RenderEngine::Cycles], Vec::new())).fix, None);
     }
 }
