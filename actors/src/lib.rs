@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod debounce;
 #[cfg(feature = "runtime")]
 pub mod fanout;
+pub mod faults;
 pub mod ids;
 pub mod limits;
 pub mod now;

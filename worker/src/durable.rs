@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pictor_actors::faults;
 use pictor_actors::units::{Millis, UnixMillis};
 
 /// Ending of names that mean nothing yet.
@@ -26,7 +27,10 @@ pub enum Secrecy {
 /// Replaces `path` by `bytes`.
 pub fn replace(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
     let temporary = temporary_of(path)?;
-    let written = write_new(&temporary, bytes, secrecy).and_then(|()| rename(&temporary, path));
+    let written = write_new(&temporary, bytes, secrecy).and_then(|()| {
+        faults::reach("durable.written")?;
+        rename(&temporary, path)
+    });
     if written.is_err() {
         let _ = fs::remove_file(&temporary); // a rest is swept at the next start
     }
@@ -36,6 +40,7 @@ pub fn replace(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
 /// Renames and makes the rename last.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
+    faults::reach("durable.renamed")?;
     sync_folder_of(to)
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod crash;
 mod enrolment;
 mod failures;
+mod faults;
 mod harness;
 mod network;
 mod postgres;

@@ -27,7 +27,7 @@ use super::worker_node::{Adopt, GetSamples, KeyChanged, LinkGone, Remove, Said, 
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::secrets::new_secret;
-use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerRow};
+use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerRow, between};
 use crate::telemetry::Metrics;
 
 /// An actor's answer is waited for this long: far above what it takes, far below what a person waits.
@@ -104,7 +104,8 @@ impl Farm {
             new_secret(BEARER_PREFIX).map_err(|_| unavailable("the cloud has no random numbers"))?;
         let (worker, hello) = (opened.worker, opened.hello);
         let now = self.clock.now().wall;
-        let stored = self.store.open_link(worker, link, &bearer_hash, &hello, now).await;
+        let opening = self.store.open_link(worker, link, &bearer_hash, &hello, now);
+        let stored = between("link_open.before", opening, "link_open.after").await;
         let stored = stored.map_err(|error| link_not_stored(worker, &error))?;
         let wallet_address =
             self.store.account(stored.row.account_id).await.ok().and_then(|account| account.wallet_address);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
+use pictor_actors::faults::{self, Injected};
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
 use tokio::fs::{self, File};
@@ -43,18 +44,23 @@ impl Staging {
 
     /// Flushes it and puts it in the place of another, in a folder that is there.
     pub async fn swap_into(mut self, target: &Path) -> Result<(), BlobError> {
+        faults::pass("part.filled").await.map_err(injected)?;
         self.file.sync_all().await.map_err(disk)?;
+        faults::pass("part.flushed").await.map_err(injected)?;
         fs::rename(&self.path, target).await.map_err(disk)?;
         self.is_kept = true;
+        faults::pass("part.named").await.map_err(injected)?;
         flush_folder(target.parent().unwrap_or(target)).await
     }
 
     /// Flushes it and moves it to its name; where a blob of that name is, that one stays: it is the same.
     pub async fn keep(mut self, target: &Path) -> Result<(), BlobError> {
+        faults::pass("blob.filled").await.map_err(injected)?;
         self.file.sync_all().await.map_err(disk)?;
+        faults::pass("blob.flushed").await.map_err(injected)?;
         move_to(&self.path, target).await?;
         self.is_kept = true;
-        Ok(())
+        faults::pass("blob.kept").await.map_err(injected)
     }
 }
 
@@ -96,6 +102,7 @@ async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
         flush_folder(folder.parent().unwrap_or(folder)).await?;
     }
     fs::rename(from, target).await.map_err(disk)?;
+    faults::pass("blob.named").await.map_err(injected)?;
     flush_folder(folder).await
 }
 
@@ -105,6 +112,10 @@ pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
         File::open(folder).await.map_err(disk)?.sync_all().await.map_err(disk)?;
     }
     Ok(())
+}
+
+fn injected(injected: Injected) -> BlobError {
+    disk(injected.into())
 }
 
 /// What an error of the disk means.

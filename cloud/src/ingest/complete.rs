@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use pictor_actors::faults;
 use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::units::Millis;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use super::uploads::{UploadNow, part_count};
 use super::{Ingest, IngestError};
 use crate::blobs::Stored;
-use crate::store::{UploadRow, UploadState};
+use crate::store::{StoreError, UploadRow, UploadState, between};
 
 /// How long an asker waits: less than the minute after which proxies give up.
 const ANSWER_WITHIN: Millis = Millis::from_secs(40);
@@ -88,7 +89,8 @@ impl Ingest {
     async fn complete(&self, row: UploadRow) -> Result<UploadRow, IngestError> {
         let store = &self.inner.store;
         if row.state == UploadState::Open {
-            store.set_upload_state(row.id, UploadState::Open, UploadState::Completing).await?;
+            let moving = store.set_upload_state(row.id, UploadState::Open, UploadState::Completing);
+            between("completing.before", moving, "completing.after").await?;
         }
         let result = self.read_whole(&row).await;
         match &result {
@@ -109,9 +111,11 @@ impl Ingest {
         if row.declared_hash.is_some_and(|declared| declared != stored.hash) {
             return Err(IngestError::HashMismatch);
         }
+        faults::pass("complete.joined").await.map_err(StoreError::from)?;
         let content = self.content_of(row, stored).await?;
         let Stored { hash, size } = stored;
-        let finished = self.inner.store.finish_upload(row.id, hash, size, &content, self.now()).await?;
+        let finishing = self.inner.store.finish_upload(row.id, hash, size, &content, self.now());
+        let finished = between("complete.before", finishing, "complete.after").await?;
         // Left-over parts are no harm: they go with the sweep.
         if let Err(error) = self.inner.blobs.drop_parts(row.id).await {
             tracing::warn!(upload.id = %row.id, %error, "parts of a complete upload stay behind");

@@ -6,7 +6,7 @@ use pictor_actors::units::{BlobHash, Millis};
 
 use super::{Ingest, IngestError};
 use crate::blobs::{BlobError, BytesIn};
-use crate::store::{NewUploadRow, StoreError, UploadRow, UploadState};
+use crate::store::{NewUploadRow, StoreError, UploadRow, UploadState, between};
 
 /// An upload that is not finished by then is thrown away: a bad line for a week is a lost cause.
 const UPLOAD_VALID_FOR: Millis = Millis::from_secs(7 * 24 * 3600);
@@ -63,7 +63,8 @@ impl Ingest {
             declared_hash,
             expires_at: now.plus(UPLOAD_VALID_FOR),
         };
-        let row = self.inner.store.create_upload(&new, now).await?;
+        let creating = self.inner.store.create_upload(&new, now);
+        let row = between("upload.before", creating, "upload.after").await?;
         Ok(UploadNow { row, parts_stored: Vec::new() })
     }
 
@@ -121,7 +122,8 @@ impl Ingest {
             }
             Err(error) => return Err(error.into()),
         }
-        self.inner.store.note_part(id, part, wanted).await?;
+        let noting = self.inner.store.note_part(id, part, wanted);
+        between("part.before", noting, "part.after").await?;
         self.upload(account, id).await
     }
 }

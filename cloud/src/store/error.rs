@@ -3,6 +3,8 @@
 //! The important line runs between *certainly not done* (try again, nothing is lost) and *maybe done* (throw
 //! the copy in memory away and read what is true).
 
+use pictor_actors::faults::{self, Injected};
+
 /// Where an error came from; for logs, never for a person.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -24,6 +26,12 @@ pub enum StoreError {
     /// The connection broke during the commit: it may have happened. Read before going on.
     #[error("the database did not say whether the change was kept")]
     Unknown(#[source] Source),
+}
+
+impl From<Injected> for StoreError {
+    fn from(injected: Injected) -> Self {
+        Self::Unavailable(Box::new(injected))
+    }
 }
 
 /// What stood in the way.
@@ -54,3 +62,19 @@ pub enum ConflictKind {
 
 /// The result of a store function.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A write with a place before it and one after it at which a test may make the program fail. After it nobody
+/// knows whether it was kept.
+///
+/// # Errors
+/// Those of the write.
+pub async fn between<T>(
+    before: &'static str,
+    write: impl Future<Output = Result<T>>,
+    after: &'static str,
+) -> Result<T> {
+    faults::pass(before).await?;
+    let done = write.await?;
+    faults::pass(after).await.map_err(|injected| StoreError::Unknown(Box::new(injected)))?;
+    Ok(done)
+}

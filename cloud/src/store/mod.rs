@@ -27,7 +27,7 @@ use pictor_actors::ids::UploadId;
 
 pub use accounts::{AccountPatch, AccountRow, NewAccount, Role, UnknownRole};
 pub use credentials::{SessionRow, TokenRow};
-pub use error::{ConflictKind, Result, Source, StoreError};
+pub use error::{ConflictKind, Result, Source, StoreError, between};
 pub use frames::{FrameRow, FrameStoredRow, NewFrame, UploadVerdict};
 pub use idempotency::Begin;
 pub use jobs::{FailureRow, JobPatch, JobRow, JobWarningRow, NewJobRow};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream;
 use pictor_actors::backoff::Backoff;
+use pictor_actors::faults;
 use pictor_actors::ids::JobId;
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::protocol::FailureClass;
@@ -152,10 +153,12 @@ impl Inputs {
 /// A download that is whole and right becomes a blob.
 async fn settle(partial: PathBuf, path: PathBuf) -> io::Result<()> {
     let settling = tokio::task::spawn_blocking(move || {
+        faults::reach("inputs.fetched")?;
         let mut permissions = fs::metadata(&partial)?.permissions();
         permissions.set_readonly(true);
         fs::set_permissions(&partial, permissions)?;
-        durable::rename(&partial, &path)
+        durable::rename(&partial, &path)?;
+        faults::reach("inputs.settled").map_err(io::Error::from)
     });
     settling.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

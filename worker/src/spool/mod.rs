@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use pictor_actors::faults;
 use pictor_actors::ids::{JobId, TaskId};
 use pictor_actors::protocol::LeaseRef;
 use pictor_actors::protocol::assignment::OutputFormat;
@@ -131,12 +132,15 @@ impl Spool {
     pub fn keep(&self, source: &Path, facts: &FrameFacts, now: UnixMillis) -> Result<Manifest, SpoolError> {
         let _keeping = self.sweeping.read().unwrap_or_else(PoisonError::into_inner);
         (self.watch)(Step::Begun);
+        faults::reach("spool.begun").map_err(io::Error::from)?;
         let (hash, size) = synced_and_hashed(source)?;
         (self.watch)(Step::Hashed);
+        faults::reach("spool.hashed").map_err(io::Error::from)?;
         let manifest = Manifest::new(facts, hash, size, now);
         let key = manifest.entry().key();
         let taken = self.take_in(source, &self.path(key, FRAME)).and_then(|()| {
             (self.watch)(Step::Moved);
+            faults::reach("spool.moved")?;
             self.describe(&manifest, &self.path(key, MANIFEST))
         });
         if let Err(error) = taken {
@@ -144,6 +148,7 @@ impl Spool {
             return Err(error.into());
         }
         (self.watch)(Step::Kept);
+        faults::reach("spool.kept").map_err(io::Error::from)?;
         Ok(manifest)
     }
 
@@ -176,8 +181,10 @@ impl Spool {
     pub fn remove(&self, key: outbox::Key) -> io::Result<()> {
         remove_if_there(&self.path(key, MANIFEST))?;
         (self.watch)(Step::Forgotten);
+        faults::reach("spool.forgotten")?;
         remove_if_there(&self.path(key, FRAME))?;
         (self.watch)(Step::Removed);
+        faults::reach("spool.removed")?;
         durable::sync_folder_of(&self.path(key, FRAME))
     }
 
@@ -205,6 +212,7 @@ impl Spool {
             file.write_all(&manifest.to_bytes())?;
             file.sync_all()?;
             (self.watch)(Step::Described);
+            faults::reach("spool.described")?;
             // One sync of the folder for both names: an entry counts only with both.
             durable::rename(&temporary, path)
         })();

@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use pictor_actors::faults;
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::limits::FRAMES_PER_TASK_MAX;
 use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
@@ -15,7 +16,7 @@ use pictor_cloud_domain::placement::{self, Absence, Plan, Problem, SlotIn, TaskI
 use crate::agents::fleet::{Capacity, GetCapacity, OfferTask, OfferTasks, SlotCapacity};
 use crate::agents::jobs::{Jobs, LeasesGranted, SlotsSeen, retried};
 use crate::agents::ports::{ANSWER_WITHIN, Ask, Ports};
-use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError};
+use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError, between};
 
 /// Ready tasks looked at in one turn.
 const READY_MAX: u32 = 1_000;
@@ -130,7 +131,8 @@ async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usiz
         })
         .collect();
     let ahead: BTreeSet<_> = plan.grants.iter().filter(|grant| grant.ahead).map(|grant| grant.task).collect();
-    let outcomes = retried(|| store.grant_leases(&grants, now)).await?;
+    let granting = retried(|| store.grant_leases(&grants, now));
+    let outcomes = between("grant.before", granting, "grant.after").await?;
     let (mut leases, mut offers) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         let GrantOutcome::Granted(lease) = outcome else { continue };
@@ -142,6 +144,7 @@ async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usiz
     }
     let refused = grants.len() - leases.len();
     tell(reach, leases, offers).await;
+    faults::pass("grant.told").await?;
     Ok(refused)
 }
 

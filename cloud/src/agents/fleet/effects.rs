@@ -15,7 +15,7 @@ use super::writes::Batch;
 use crate::agents::jobs::LeasesReleased;
 use crate::agents::wiring::Wiring;
 use crate::agents::worker_node::WorkerNode;
-use crate::store::{Store, StoreError, WorkerRow};
+use crate::store::{Store, StoreError, WorkerRow, between};
 
 /// Messages that may wait for one worker's actor: a flood is held back at its socket.
 const NODE_MAILBOX: usize = 64;
@@ -111,7 +111,8 @@ async fn store_batch(
     expires_at: pictor_actors::units::UnixMillis,
 ) -> Result<(), StoreError> {
     if !batch.heartbeats.is_empty() || !batch.renewals.is_empty() {
-        store.save_heartbeats(&batch.heartbeats, &batch.renewals, expires_at).await?;
+        let saving = store.save_heartbeats(&batch.heartbeats, &batch.renewals, expires_at);
+        between("heartbeats.before", saving, "heartbeats.after").await?;
     }
     if !batch.minutes.is_empty() {
         store.save_worker_minutes(&batch.minutes).await?;

@@ -24,6 +24,7 @@ use crate::agents::fleet::{CancelLease, GetCapacity, LeasesEnded, RestWorker};
 use crate::agents::ports::{Ask, Ports};
 use crate::store::{
     AttemptEnd, EndedAttempt, Failure, LeaseRow, LogRow, NewTaskRow, Store, StoreError, TaskGoes, WorkerRow,
+    between,
 };
 
 /// Tries of a write that was certainly not done.
@@ -133,14 +134,16 @@ pub(super) async fn cut(reach: Rc<Reach>, job: JobId, planned_before: u32, sets:
         .map(|set| NewTaskRow { id: TaskId::generate(), frames: set.to_string(), frames_total: set.len() })
         .collect();
     let store = &reach.ports.store;
-    let row = retried(|| store.cut_tasks(job, planned_before, &tasks, reach.now())).await;
+    let cutting = retried(|| store.cut_tasks(job, planned_before, &tasks, reach.now()));
+    let row = between("cut.before", cutting, "cut.after").await;
     Happened::TasksCut(row, tasks)
 }
 
 pub(super) async fn give_back(reach: Rc<Reach>, lease: LeaseId, outcome: Outcome) -> Happened {
     let store = &reach.ports.store;
     let leases = [lease];
-    let released = retried(|| store.release_leases(&leases, outcome, reach.now())).await;
+    let releasing = retried(|| store.release_leases(&leases, outcome, reach.now()));
+    let released = between("give_back.before", releasing, "give_back.after").await;
     Happened::LeaseGivenBack(lease, released)
 }
 
@@ -149,13 +152,15 @@ pub(super) async fn give_back(reach: Rc<Reach>, lease: LeaseId, outcome: Outcome
 pub(super) async fn keep_rendered(reach: Rc<Reach>, LeaseRef { lease, fence }: LeaseRef) -> Happened {
     let (store, outcome) = (&reach.ports.store, Outcome::Rendered);
     let end = AttemptEnd { outcome, failure: None, task_goes: TaskGoes::Stays, worker_fault: None };
-    let ended = retried(|| store.end_attempt(lease, fence, &end, reach.now())).await;
+    let ending = retried(|| store.end_attempt(lease, fence, &end, reach.now()));
+    let ended = between("rendered.before", ending, "rendered.after").await;
     Happened::LeaseMarked(ended.map(|ended| ended.lease))
 }
 
 pub(super) async fn check_end(reach: Rc<Reach>, job: JobId) -> Happened {
     let store = &reach.ports.store;
-    Happened::EndChecked(retried(|| store.end_job_if_done(job, reach.now())).await)
+    let ending = retried(|| store.end_job_if_done(job, reach.now()));
+    Happened::EndChecked(between("job_end.before", ending, "job_end.after").await)
 }
 
 pub(super) async fn fail_at_once(reach: Rc<Reach>, job: JobId, reason: String) -> Happened {
@@ -199,7 +204,8 @@ async fn judged(reach: &Reach, failed: FailedLease) -> Result<(EndedAttempt, Ver
         worker_fault: counts.then_some(true),
     };
     let LeaseRef { lease, fence } = failed.lease;
-    let ended = retried(|| store.end_attempt(lease, fence, &end, now)).await?;
+    let ending = retried(|| store.end_attempt(lease, fence, &end, now));
+    let ended = between("judge.before", ending, "judge.after").await?;
     reach.ended(vec![(failed.worker, lease)]);
     if counts && let Some(rest) = rest_due(ended.worker_failures_in_row, failed.class, &failed.message, now) {
         rest_worker(reach, failed.worker, rest).await?;

@@ -23,7 +23,7 @@ use super::messages::{
 use super::tracking::Held;
 use crate::agents::broadcast::LiveEvent;
 use crate::agents::job_live::JobLive;
-use crate::store::{EndedAttempt, JobRow, LogRow, StoreError};
+use crate::store::{EndedAttempt, JobRow, LogRow, StoreError, between};
 
 impl Job {
     fn hear(&mut self, message: AttemptSaid, context: &mut Context<Self>) {
@@ -66,7 +66,7 @@ impl Job {
             };
             let store = &reach.ports.store;
             let mark = || store.mark_lease(lease.lease, lease.fence, state, engine, device, reach.now());
-            Happened::LeaseMarked(retried(mark).await)
+            Happened::LeaseMarked(between("mark.before", retried(mark), "mark.after").await)
         };
         self.run(marking, context);
     }

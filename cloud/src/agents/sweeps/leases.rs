@@ -13,7 +13,7 @@ use crate::agents::dispatcher::Wake;
 use crate::agents::fleet::{CancelLease, GetRenewals};
 use crate::agents::jobs::{JobChanged, LeasesReleased, retried};
 use crate::agents::ports::{ANSWER_WITHIN, Ask, Ports, WorkDoors};
-use crate::store::{AttemptEnd, Failure, LeaseRow, StoreError, TaskGoes};
+use crate::store::{AttemptEnd, Failure, LeaseRow, StoreError, TaskGoes, between};
 
 /// Leases of one pass; a whole hall that falls silent takes a few passes.
 const LEASES_MAX: u32 = 200;
@@ -95,7 +95,8 @@ impl ExpiredLeases {
                 }
             }
         }
-        let released = retried(|| store.release_expired(&again, now)).await?;
+        let releasing = retried(|| store.release_expired(&again, now));
+        let released = between("expire.before", releasing, "expire.after").await?;
         let mut count = released.len();
         for (lease, message) in given_up {
             if self.give_up(&lease, message, now).await? {

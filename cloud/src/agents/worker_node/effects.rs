@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::actor::WorkerNode;
 use crate::agents::jobs::{AttemptSaid, LeasesReleased};
-use crate::store::StoreError;
+use crate::store::{StoreError, between};
 
 /// Tries of a write that is not worth more: what is not released here expires.
 const TRIES: u32 = 5;
@@ -32,7 +32,7 @@ impl WorkerNode {
         let (jobs, metrics) = (self.wiring.work.jobs.clone(), self.wiring.metrics.clone());
         let releasing = async move {
             let release = || store.release_leases(&leases, outcome, clock.now().wall);
-            match retried(release).await {
+            match between("release.before", retried(release), "release.after").await {
                 Ok(released) => {
                     released.iter().for_each(|_| metrics.lease_ended(outcome.as_str()));
                     if !released.is_empty() && jobs.try_send(LeasesReleased(released)).is_err() {
@@ -53,7 +53,7 @@ impl WorkerNode {
         let (store, clock, worker) = (self.wiring.store.clone(), self.wiring.clock.clone(), self.id);
         let forgetting = async move {
             let close = || store.close_link(worker, link, clock.now().wall);
-            if let Err(error) = retried(close).await {
+            if let Err(error) = between("link_close.before", retried(close), "link_close.after").await {
                 tracing::warn!(%worker, %link, %error, "end of a connection was not stored");
             }
         };

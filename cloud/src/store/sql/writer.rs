@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use pictor_actors::faults;
 use sqlx::{Pool, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
@@ -144,8 +145,12 @@ async fn behind_savepoint(session: &mut Session, write: Write, is_broken: &mut b
 }
 
 async fn commit(mut session: Session) -> Result<()> {
+    if let Err(injected) = faults::pass("store.commit.before").await {
+        session.discard();
+        return Err(injected.into());
+    }
     match session.try_run("COMMIT".into(), vec![]).await {
-        Ok(_) => Ok(()),
+        Ok(_) => faults::pass("store.commit.after").await.map_err(|lost| StoreError::Unknown(Box::new(lost))),
         Err(error) => {
             let error = session.commit_failed(error);
             session.discard();

@@ -4,6 +4,7 @@ use std::io;
 
 use actix::fut::{ActorFutureExt, WrapFuture};
 use actix::prelude::{AsyncContext, Context};
+use pictor_actors::faults;
 use pictor_actors::protocol::upload::FrameReceipt;
 use pictor_worker_domain::outbox::{Effect, Ended, Key};
 
@@ -80,6 +81,9 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
         Err(error) => return unavailable(&error.to_string(), None),
     };
     let path = spool.frame_path(key);
+    if let Err(injected) = faults::pass("upload.sending").await {
+        return unavailable(&injected.to_string(), None);
+    }
     let sent = cloud
         .put_frame(FrameUpload {
             lease: key.lease,
@@ -92,6 +96,9 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
             path: &path,
         })
         .await;
+    if let Err(injected) = faults::pass("upload.sent").await {
+        return unavailable(&injected.to_string(), None);
+    }
     match sent {
         Ok(receipt) => checked(&receipt, &manifest, key),
         Err(CallError::Away { why, retry_after }) => unavailable(&why, retry_after),

@@ -6,6 +6,7 @@
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use pictor_actors::faults;
 use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_cloud_api::problem::ProblemCode;
@@ -14,7 +15,7 @@ use crate::http::guards::WorkerCaller;
 use crate::http::layers::body;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::store::{FrameRow, NewFrame, StoreError, UploadVerdict};
+use crate::store::{FrameRow, NewFrame, StoreError, UploadVerdict, between};
 
 /// Stores a frame under a lease.
 #[utoipa::path(put, path = "/api/v1/leases/{lease}/frames/{frame}", operation_id = "put_frame",
@@ -41,6 +42,7 @@ pub async fn put_frame(
             return Err(StoreError::StaleFence.into());
         }
     }
+    faults::pass("frame.asked").await.map_err(StoreError::from)?;
     store(&state, &announced, payload).await
 }
 
@@ -52,7 +54,8 @@ async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<H
         let detail = format!("{} bytes came instead of {}: send them again", stored.size, frame.size);
         return Err(Error::new(ProblemCode::HashMismatch, detail));
     }
-    let row = state.store.store_frame(frame, state.wall()).await?;
+    let storing = state.store.store_frame(frame, state.wall());
+    let row = between("frame.before", storing, "frame.after").await?;
     let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
     let answer = answer.json(&row.receipt);
     if row.already {
@@ -60,6 +63,7 @@ async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<H
         state.farm.job_changed(row.job);
     }
     state.farm.frame_stored(row);
+    faults::pass("frame.told").await.map_err(StoreError::from)?;
     Ok(answer)
 }
 

@@ -11,7 +11,7 @@ use crate::http::guards::SignedIn;
 use crate::http::present;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::store::{ConflictKind, StoreError};
+use crate::store::{ConflictKind, StoreError, between};
 
 /// An action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +72,15 @@ pub async fn retry_job(caller: SignedIn, state: Data<AppState>, job: Path<JobId>
 pub async fn act(state: &AppState, caller: &SignedIn, job: JobId, action: JobAction) -> Answer<Job> {
     let before = state.store.job_of(caller.id(), job).await?;
     let now = state.wall();
-    let done = match action {
-        JobAction::Pause => state.store.pause_job(job, now).await.map(drop),
-        JobAction::Resume => state.store.resume_job(job, now).await.map(drop),
-        JobAction::Cancel => state.store.cancel_job(job, now).await.map(drop),
-        JobAction::Retry => state.store.retry_failed(job, now).await.map(drop),
+    let acting = async {
+        match action {
+            JobAction::Pause => state.store.pause_job(job, now).await.map(drop),
+            JobAction::Resume => state.store.resume_job(job, now).await.map(drop),
+            JobAction::Cancel => state.store.cancel_job(job, now).await.map(drop),
+            JobAction::Retry => state.store.retry_failed(job, now).await.map(drop),
+        }
     };
+    let done = between("action.before", acting, "action.after").await;
     match done {
         Ok(()) => state.farm.job_changed(job),
         Err(StoreError::Conflict(ConflictKind::State)) => {

@@ -16,7 +16,7 @@ use crate::http::present;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
 use crate::ingest::PreparedInputs;
-use crate::store::{JobRow, NewJobRow};
+use crate::store::{JobRow, NewJobRow, between};
 
 /// Creates a job from a completed upload of the account.
 #[utoipa::path(post, path = "/api/v1/jobs", operation_id = "create_job", tag = "jobs",
@@ -40,7 +40,9 @@ pub async fn create(state: &AppState, account: AccountId, new: NewJob) -> Answer
     let inputs = state.ingest.prepare_inputs(account, source_hash, main).await?;
     let facts = facts_of(&inputs, new.scene.as_deref());
     let plan = JobPlan::check(&request_of(new), &facts).map_err(|wrong| wrong_fields(&wrong))?;
-    let row = state.store.create_job(&row_of(account, source_hash, inputs, plan), state.wall()).await?;
+    let row = row_of(account, source_hash, inputs, plan);
+    let creating = state.store.create_job(&row, state.wall());
+    let row = between("job.before", creating, "job.after").await?;
     state.farm.job_changed(row.id);
     Ok(row)
 }
