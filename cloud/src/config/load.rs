@@ -48,6 +48,9 @@ struct Found {
     origin: String,
 }
 
+/// So many heartbeats may be missed before a lease is lost, whatever the other times are: as with *stale*,
+/// which is never said of a worker that missed fewer.
+const HEARTBEATS_OF_A_LEASE: u64 = 3;
 /// What names of settings begin with in the environment.
 const ENVIRONMENT: &str = "PICTOR__";
 
@@ -100,7 +103,10 @@ fn load_from(flags: &Flags, environment: &[(String, String)]) -> Result<Loaded, 
         let public = config.server.public_url.as_ref();
         config.server.secure_cookies = public.is_some_and(|url| url.scheme() == "https");
     }
-    problems.extend(contradictions(&config));
+    // Beside a value that was refused stands its default, which nobody asked for.
+    if !problems.iter().any(|problem| problem.starts_with("liveness.")) {
+        problems.extend(contradictions(&config, &origins));
+    }
     if problems.is_empty() { Ok(Loaded { config, origins }) } else { Err(Problems(problems)) }
 }
 
@@ -109,14 +115,27 @@ fn refused(setting: &Setting, text: &str, origin: &str, wish: &str) -> String {
     format!("{} = {shown} ({origin}): {wish}", setting.key)
 }
 
-/// What each value alone cannot tell.
-fn contradictions(config: &Config) -> Vec<String> {
-    let liveness = &config.liveness;
-    let rising = [liveness.heartbeat_ms, liveness.stale_after_ms, liveness.offline_after_ms];
-    if rising.is_sorted_by(|one, other| one < other) {
-        return Vec::new();
-    }
-    vec!["liveness: heartbeat_ms < stale_after_ms < offline_after_ms must hold".into()]
+/// What each value alone cannot tell: silences that mean more must be longer.
+fn contradictions(config: &Config, origins: &BTreeMap<&'static str, String>) -> Vec<String> {
+    let LivenessConfig { heartbeat_ms, stale_after_ms, offline_after_ms, lease_ttl_ms } = config.liveness;
+    let heartbeat = ("liveness.heartbeat_ms", heartbeat_ms);
+    let stale = ("liveness.stale_after_ms", stale_after_ms);
+    let offline = ("liveness.offline_after_ms", offline_after_ms);
+    let lease = ("liveness.lease_ttl_ms", lease_ttl_ms);
+    let shown = |(key, value): (&str, u64)| format!("{key} = {value} ({})", origins[key]);
+    let above = |more: (&'static str, u64), less: (&'static str, u64), why: &str| {
+        (more.1 <= less.1).then(|| format!("{} must be above {}: {why}", shown(more), shown(less)))
+    };
+    let between = "else every worker is stale between two heartbeats";
+    let order = "a worker is stale before it is offline";
+    let kept = "a worker must not lose its leases before it is stale";
+    let beats = HEARTBEATS_OF_A_LEASE * heartbeat_ms;
+    let lost = (lease_ttl_ms > stale_after_ms && lease_ttl_ms <= beats).then(|| {
+        let times = format!("{HEARTBEATS_OF_A_LEASE} times {}", shown(heartbeat));
+        format!("{} must be above {times}: else a lost heartbeat or two cost a lease", shown(lease))
+    });
+    let wrong = [above(stale, heartbeat, between), above(offline, stale, order), above(lease, stale, kept)];
+    wrong.into_iter().chain([lost]).flatten().collect()
 }
 
 fn defaults(data_dir: PathBuf) -> Config {
@@ -254,6 +273,32 @@ mod tests {
         assert!(words.contains("did you mean PICTOR__SERVER__LISTEN?"), "{words}");
         assert!(words.contains("database.url") && !words.contains("secret"), "{words}");
         assert!(words.contains("100 to 300000"), "{words}");
+    }
+
+    #[test]
+    fn silences_that_mean_more_must_be_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        let words = |values: &[(&str, &str)]| match load_from(&flags, &environment(values)) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.to_string(),
+        };
+        let name = |key: &str| format!("PICTOR__LIVENESS__{key}");
+        for (key, value, wanted) in [
+            ("HEARTBEAT_MS", "15000", "stale_after_ms = 15000 (default) must be above liveness.heartbeat_ms"),
+            ("STALE_AFTER_MS", "60000", "offline_after_ms = 60000 (default) must be above liveness.stale"),
+            ("LEASE_TTL_MS", "15000", "lease_ttl_ms = 15000 (environment PICTOR__LIVENESS__LEASE_TTL_MS)"),
+            ("LEASE_TTL_MS", "2000", "must be above liveness.stale_after_ms = 15000 (default)"),
+        ] {
+            let words = words(&[(&name(key), value)]);
+            assert!(words.contains(wanted) && words.lines().count() == 2, "{key} = {value}: {words}");
+        }
+        let (beat, lease) = (name("HEARTBEAT_MS"), name("LEASE_TTL_MS"));
+        let seldom = words(&[(&beat, "10000"), (&lease, "30000")]);
+        assert!(seldom.contains("must be above 3 times liveness.heartbeat_ms = 10000"), "{seldom}");
+        assert_eq!(words(&[(&beat, "10000"), (&lease, "30001")]), "");
+        let refused = words(&[(&beat, "often"), (&name("STALE_AFTER_MS"), "5000")]);
+        assert!(!refused.contains("must be above"), "its default is not compared: {refused}");
     }
 
     #[test]

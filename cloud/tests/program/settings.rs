@@ -46,3 +46,15 @@ async fn mistakes_are_refused_in_words_all_at_once() {
     misspelt.args(["config", "check", "--data"]).arg(folder.path()).env("PICTOR__LOGS__LEVEL", "info");
     assert_refused(&run_command(misspelt, "").await, 1, "did you mean PICTOR__LOG__LEVEL?");
 }
+
+#[tokio::test]
+async fn silences_that_contradict_each_other_are_refused_by_check_and_by_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pictor.toml"), "[liveness]\nlease_ttl_ms = 4000\n").unwrap();
+    for arguments in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let said = run(arguments, folder.path(), "").await;
+        assert_refused(&said, 1, "pictor.toml) must be above liveness.stale_after_ms = 15000 (default)");
+        assert_refused(&said, 1, "liveness.lease_ttl_ms = 4000 (");
+    }
+    assert!(!folder.path().join("pictor.db").exists());
+}
