@@ -40,18 +40,13 @@ pub enum Verb {
         verb: WorkerVerb,
     },
     /// Print a fresh one-time address for the first account
-    SetUp {
-        #[command(flatten)]
-        place: Place,
-    },
+    SetUp,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum AccountVerb {
     /// Make an account
     Create {
-        #[command(flatten)]
-        place: Place,
         /// E-mail address to sign in with
         #[arg(long)]
         email: String,
@@ -66,18 +61,13 @@ pub enum AccountVerb {
         password_stdin: bool,
     },
     /// List accounts
-    List {
-        #[command(flatten)]
-        place: Place,
-    },
+    List,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum TokenVerb {
     /// Make an API token and print it, alone, on standard output
     Create {
-        #[command(flatten)]
-        place: Place,
         /// The account's e-mail address
         #[arg(long)]
         email: String,
@@ -94,8 +84,6 @@ pub enum TokenVerb {
 pub enum WorkerVerb {
     /// Make a worker and save its one-time configuration file
     Create {
-        #[command(flatten)]
-        place: Place,
         /// E-mail address of the account it belongs to
         #[arg(long)]
         email: String,
@@ -111,8 +99,6 @@ pub enum WorkerVerb {
     },
     /// List an account's workers
     List {
-        #[command(flatten)]
-        place: Place,
         /// E-mail address of the account
         #[arg(long)]
         email: String,
@@ -120,29 +106,27 @@ pub enum WorkerVerb {
 }
 
 /// Runs the verb.
-pub async fn run(verb: Verb) -> Result<()> {
+pub async fn run(place: &Place, verb: Verb) -> Result<()> {
+    let (store, config) = open(place).await?;
     match verb {
-        Verb::Account { verb: AccountVerb::Create { place, email, name, roles, .. } } => {
-            create_account(&open(&place).await?.0, &email, &name, roles).await
+        Verb::Account { verb: AccountVerb::Create { email, name, roles, .. } } => {
+            create_account(&store, &email, &name, roles).await
         }
-        Verb::Account { verb: AccountVerb::List { place } } => list_accounts(&open(&place).await?.0).await,
-        Verb::Token { verb: TokenVerb::Create { place, email, scopes, name } } => {
-            create_token(&open(&place).await?.0, &email, &scopes, name).await
+        Verb::Account { verb: AccountVerb::List } => list_accounts(&store).await,
+        Verb::Token { verb: TokenVerb::Create { email, scopes, name } } => {
+            create_token(&store, &email, &scopes, name).await
         }
-        Verb::Worker { verb: WorkerVerb::Create { place, email, name, out, cloud } } => {
-            let (store, config) = open(&place).await?;
+        Verb::Worker { verb: WorkerVerb::Create { email, name, out, cloud } } => {
             create_worker(&store, &config, &email, &name, &out, cloud).await
         }
-        Verb::Worker { verb: WorkerVerb::List { place, email } } => {
-            let (store, _) = open(&place).await?;
+        Verb::Worker { verb: WorkerVerb::List { email } } => {
             let account = account(&store, &email).await?;
             for worker in store.all_workers_of(account.id).await? {
                 println!("{}  {}", worker.id, worker.name);
             }
             Ok(())
         }
-        Verb::SetUp { place } => {
-            let (store, config) = open(&place).await?;
+        Verb::SetUp => {
             if store.count_accounts().await? > 0 {
                 bail!("there is an account already: sign in, or make another with `admin account create`");
             }
@@ -154,7 +138,7 @@ pub async fn run(verb: Verb) -> Result<()> {
 }
 
 async fn open(place: &Place) -> Result<(Store, Config)> {
-    let config = place.load(Vec::new())?.config;
+    let config = place.load()?.config;
     boot::private_folder(&config.data_dir)?;
     Ok((Store::open(&config.database).await.context("cannot open the database")?, config))
 }

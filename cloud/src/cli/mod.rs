@@ -17,6 +17,8 @@ use crate::{boot, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "pictor-cloud", version, propagate_version = true)]
 pub struct Arguments {
+    #[command(flatten, next_help_heading = "Which cloud")]
+    place: Place,
     #[command(subcommand)]
     command: Command,
 }
@@ -24,13 +26,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the cloud
-    Serve {
-        #[command(flatten)]
-        place: Place,
-        /// Address and port; 127.0.0.1:7420 unless given
-        #[arg(long)]
-        listen: Option<String>,
-    },
+    Serve,
     /// Look at the settings
     Config {
         #[command(subcommand)]
@@ -43,7 +39,8 @@ enum Command {
     },
 }
 
-/// Which cloud is meant.
+/// Which cloud is meant, and settings of it. Every verb takes these, before it or after it, so that what
+/// `serve` was started with can be given to `admin` and `config` as it is.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// Folder of everything the cloud keeps
@@ -55,14 +52,16 @@ pub struct Place {
     /// Settings file; pictor.toml in the data folder unless given
     #[arg(long, global = true)]
     config: Option<PathBuf>,
+    /// Address and port that the cloud listens on; 127.0.0.1:7420 unless given
+    #[arg(long, global = true)]
+    listen: Option<String>,
 }
 
 impl Place {
-    fn load(&self, more: Vec<(&'static str, String)>) -> Result<Loaded> {
-        let mut values = more;
-        values.extend(self.database.clone().map(|url| ("database.url", url)));
-        let flags = Flags { data: self.data.clone(), config: self.config.clone(), values };
-        Ok(config::load(&flags)?)
+    fn load(&self) -> Result<Loaded> {
+        let given = [("server.listen", &self.listen), ("database.url", &self.database)];
+        let values = given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+        Ok(config::load(&Flags { data: self.data.clone(), config: self.config.clone(), values })?)
     }
 }
 
@@ -79,11 +78,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
-    match arguments.command {
-        Command::Serve { place, listen } => {
-            let more = listen.map(|listen| ("server.listen", listen)).into_iter().collect();
-            let config = place.load(more)?.config;
+async fn run(Arguments { place, command }: Arguments) -> Result<()> {
+    match command {
+        Command::Serve => {
+            let config = place.load()?.config;
             let format = match config.log.format {
                 LogFormat::Text => telemetry::LogFormat::Pretty,
                 LogFormat::Json => telemetry::LogFormat::Json,
@@ -91,7 +89,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             telemetry::init(format, &config.log.level)?;
             boot::serve(config).await
         }
-        Command::Config { verb } => settings::run(&verb),
-        Command::Admin { verb } => admin::run(verb).await,
+        Command::Config { verb } => settings::run(&place, &verb),
+        Command::Admin { verb } => admin::run(&place, verb).await,
     }
 }

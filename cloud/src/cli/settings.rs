@@ -11,14 +11,9 @@ use crate::config::{Loaded, SETTINGS};
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Say whether the settings are right
-    Check {
-        #[command(flatten)]
-        place: Place,
-    },
+    Check,
     /// Print the settings in force as TOML, ready to be a settings file
     Print {
-        #[command(flatten)]
-        place: Place,
         /// Hide secrets; the database's address cannot be read back then
         #[arg(long)]
         redact: bool,
@@ -29,15 +24,13 @@ pub enum Verb {
 }
 
 /// Runs the verb.
-pub fn run(verb: &Verb) -> Result<()> {
+pub fn run(place: &Place, verb: &Verb) -> Result<()> {
+    let loaded = place.load()?;
     match verb {
-        Verb::Check { place } => {
-            let loaded = place.load(Vec::new())?;
+        Verb::Check => {
             println!("the settings are right; data folder {}", loaded.config.data_dir.display());
         }
-        Verb::Print { place, redact, origin } => {
-            print!("{}", printed(&place.load(Vec::new())?, *redact, *origin));
-        }
+        Verb::Print { redact, origin } => print!("{}", printed(&loaded, *redact, *origin)),
     }
     Ok(())
 }

@@ -58,3 +58,25 @@ async fn silences_that_contradict_each_other_are_refused_by_check_and_by_serve()
     }
     assert!(!folder.path().join("pictor.db").exists());
 }
+
+#[tokio::test]
+async fn flags_of_the_cloud_are_taken_before_and_after_every_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for arguments in [
+        &["--data", data, "--listen", "127.0.0.1:1234", "config", "print"][..],
+        &["config", "--data", data, "print", "--listen", "127.0.0.1:1234"],
+        &["config", "print", "--data", data, "--listen", "127.0.0.1:1234"],
+    ] {
+        let mut command = pictor_cloud();
+        command.args(arguments);
+        let said = run_command(command, "").await;
+        assert_eq!(said.code, 0, "{arguments:?}: {}", said.words);
+        assert!(said.out.starts_with(&format!("# data folder: {data}\n")), "{}", said.out);
+        assert!(said.out.contains("\nlisten = \"127.0.0.1:1234\"\n"), "{}", said.out);
+    }
+    let mut command = pictor_cloud();
+    command.args(["--data", data, "admin", "--listen", "127.0.0.1:1234", "set-up"]);
+    let said = run_command(command, "").await;
+    assert!(said.out.starts_with("http://127.0.0.1:1234/set-up/"), "{} {}", said.out, said.words);
+}
