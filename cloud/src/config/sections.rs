@@ -8,6 +8,7 @@ use pictor_actors::limits::{FRAME_BYTES_MAX, UPLOAD_BYTES_MAX};
 use url::Url;
 
 use super::Secret;
+use super::settings::without_credentials;
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,12 @@ impl DatabaseConfig {
     #[must_use]
     pub fn is_one_process(&self) -> bool {
         self.url.expose().starts_with("sqlite:")
+    }
+
+    /// Its address as it may be shown to anybody.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        without_credentials(self.url.expose())
     }
 
     /// The SQLite file of a data folder.

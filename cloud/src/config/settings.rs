@@ -35,7 +35,7 @@ impl Setting {
 }
 
 /// Also without what follows a question mark: PostgreSQL takes a password there too.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let (plain, query) = url.split_once('?').map_or((url, ""), |(plain, _)| (plain, "?•••"));
     let shown = match plain.split_once("://") {
         Some((kind, rest)) => match rest.rsplit_once('@') {

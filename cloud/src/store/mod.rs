@@ -66,6 +66,13 @@ impl Store {
         Ok(Self { engine: Arc::new(Engine::open(config).await?), _folder: None })
     }
 
+    /// Whether a cloud's database is there, as [`Self::open`] would find and not make it.
+    ///
+    /// Fails with [`StoreError::Unavailable`] when its server cannot be asked.
+    pub async fn is_there(config: &DatabaseConfig) -> Result<bool> {
+        sql::is_there(config).await
+    }
+
     /// A fresh SQLite database in a folder of its own, which goes away with the last clone.
     ///
     /// # Panics

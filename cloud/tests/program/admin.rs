@@ -79,8 +79,38 @@ async fn a_database_is_named_as_serve_names_it() {
     by_environment.args(["admin", "account", "list"]).env("PICTOR__DATABASE__URL", &url);
     by_environment.env("PICTOR__DATA", &data);
     assert!(run_command(by_environment, "").await.out.contains("ada@example.org"));
-    assert_eq!(good(&["admin", "account", "list"], &data, "").await, "", "another database");
+    let other = run(&["admin", "account", "list"], &data, "").await;
+    assert_refused(&other, 1, &format!("there is no database sqlite://{}/pictor.db", data.display()));
     cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_without_a_cloud_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let out = folder.path().join("rig.pictor");
+    let words = format!("no cloud's data in {}: there is no database", data.display());
+    let of_ada = ["--email", "ada@example.org"];
+    for verb in [
+        &["admin", "account", "list"][..],
+        &[&["admin", "token", "create", "--scope", "all"], &of_ada[..]].concat(),
+        &[&["admin", "worker", "list"], &of_ada[..]].concat(),
+        &[&["admin", "worker", "create", "--name", "rig", "--out", out.to_str().unwrap()], &of_ada[..]].concat(),
+    ] {
+        let said = run(verb, &data, "").await;
+        assert_refused(&said, 1, &words);
+        assert!(said.words.contains("say --data"), "{}", said.words);
+    }
+    let refused = run(&account(), &data, "short").await;
+    assert_refused(&refused, 1, "use at least 10 characters");
+    assert!(!data.exists() && !out.exists(), "nothing was made");
+    for begin in [account(), vec!["admin", "set-up"]] {
+        let data = folder.path().join(begin.len().to_string());
+        let said = run(&begin, &data, PASSWORD).await;
+        assert_eq!(said.code, 0, "{}", said.words);
+        assert!(said.words.contains("beginning a new cloud there"), "{}", said.words);
+        assert_eq!(good(&["admin", "account", "list"], &data, "").await.is_empty(), begin.len() == 2);
+    }
 }
 
 #[tokio::test]

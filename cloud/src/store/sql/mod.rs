@@ -12,7 +12,7 @@ mod session;
 mod writer;
 
 pub use dialect::Sql;
-pub use open::{Engine, SchemaError};
+pub use open::{Engine, SchemaError, is_there};
 pub(in crate::store) use row::row;
 pub use row::{Column, FromRow, Row, Value};
 pub(in crate::store) use session::args;

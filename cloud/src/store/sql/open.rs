@@ -1,6 +1,7 @@
 //! Opens a database, brings its schema up to this program's, and reads back the settings that safety rests
 //! on.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Pool, Postgres, Row as _, Sqlite};
+use sqlx::{Connection as _, PgConnection, Pool, Postgres, Row as _, Sqlite};
 
 use super::dialect::has_lost_its_turn;
 use super::session::{Session, not_done};
@@ -68,6 +69,25 @@ pub enum Engine {
         /// Reads and writes.
         pool: Pool<Postgres>,
     },
+}
+
+/// Whether a cloud's database is there. Makes and changes nothing.
+pub async fn is_there(config: &DatabaseConfig) -> Result<bool> {
+    let url = config.url.expose();
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        return Ok(match tokio::fs::metadata(path).await {
+            // An empty file is all that a start which failed at once has left.
+            Ok(file) => file.len() > 0,
+            // What cannot be looked at is told when it is opened.
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        });
+    }
+    let mut connection = PgConnection::connect(url).await.map_err(not_done)?;
+    let found = sqlx::query("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    let found = found.fetch_one(&mut connection).await.and_then(|row| row.try_get(0));
+    // The answer is had, however the connection ends.
+    let _ = connection.close().await;
+    found.map_err(not_done)
 }
 
 impl Engine {

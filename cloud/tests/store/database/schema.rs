@@ -1,6 +1,6 @@
 //! Migrations: both databases end in the same columns, and a newer schema is refused.
 
-use pictor_cloud::config::DatabaseConfig;
+use pictor_cloud::config::{DatabaseConfig, Secret};
 use pictor_cloud::store::{Store, StoreError};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
@@ -50,6 +50,24 @@ async fn a_newer_schema_is_refused_in_words() {
     let Err(StoreError::Unavailable(why)) = Store::open(&config).await else { panic!("it was opened") };
     let words = why.to_string();
     assert!(words.contains("29991231000001") && words.contains("newer version"), "{words}");
+}
+
+#[tokio::test]
+async fn a_database_is_there_once_a_cloud_has_opened_it_and_looking_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DatabaseConfig::in_folder(folder.path());
+    assert!(!Store::is_there(&config).await.unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    Store::open(&config).await.unwrap().close().await;
+    assert!(Store::is_there(&config).await.unwrap());
+    let engine = Engine::postgres().await;
+    let config = DatabaseConfig { url: Secret::new(engine.url()), connections: 2 };
+    assert!(Store::is_there(&config).await.unwrap());
+    let empty = "ALTER TABLE _sqlx_migrations RENAME TO of_somebody_else";
+    sqlx::raw_sql(empty).execute(&mut engine.raw_postgres().await).await.unwrap();
+    assert!(!Store::is_there(&config).await.unwrap());
+    engine.end().await;
+    assert!(Store::is_there(&config).await.is_err(), "that database is gone");
 }
 
 #[tokio::test]
