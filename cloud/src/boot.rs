@@ -10,10 +10,12 @@ use anyhow::{Context, Result, bail};
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::supervise::{Shutdown, StopReason};
 use pictor_actors::units::Millis;
+use url::Url;
 
 use crate::agents::{Farm, FarmParts};
 use crate::blobs;
 use crate::config::Config;
+use crate::config::address::{is_wildcard, on_this_machine};
 use crate::http::layers::rate_limit::{RateLimits, RateRules};
 use crate::http::server;
 use crate::http::state::AppState;
@@ -35,6 +37,9 @@ const ADDRESS_FILE: &str = "address";
 /// for a moment.
 const LOCK_TRIES: u32 = 5;
 const LOCK_RETRY: Millis = Millis(100);
+/// What an operator has to know of a cloud that listens on a wildcard address.
+pub const EVERY_INTERFACE: &str = "the cloud listens on every interface, and does not know under which \
+    address others call it: set server.public_url to that (http://HOST:PORT, or https://HOST behind a proxy)";
 /// Held while a cloud runs with the folder.
 const LOCK_FILE: &str = "lock";
 
@@ -69,7 +74,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let blobs = blobs::open(&config.blobs).await.context("cannot open the folder of blobs")?;
     let listener = TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}: is another program there?", config.server.listen))?;
-    let address = address(&config, &listener)?;
+    let listens_on = listener.local_addr().context("the listener has no address")?;
+    let address = config.server.address(listens_on);
     let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
     let farm = Farm::start(FarmParts {
         store: store.clone(),
@@ -167,14 +173,6 @@ impl Drop for NotedAddress {
     }
 }
 
-fn address(config: &Config, listener: &TcpListener) -> Result<String> {
-    if let Some(url) = &config.server.public_url {
-        return Ok(url.as_str().trim_end_matches('/').to_owned());
-    }
-    let scheme = if config.server.secure_cookies { "https" } else { "http" };
-    Ok(format!("{scheme}://{}", listener.local_addr().context("the listener has an address")?))
-}
-
 /// A fresh set-up path while nobody could sign in.
 async fn set_up_path(store: &Store, clock: &dyn Clock) -> Result<Option<String>> {
     if store.count_accounts().await? > 0 {
@@ -193,14 +191,25 @@ pub async fn fresh_set_up_path(store: &Store, clock: &dyn Clock) -> Result<Strin
     Ok(format!("/set-up/{secret}"))
 }
 
-/// One line for people and scripts; the log goes elsewhere.
+/// One line for people and scripts, and one while nobody could sign in; the log goes elsewhere.
 fn announce(address: &str, set_up: Option<&str>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "pictor-cloud listens on {address}")?;
-    if let Some(path) = set_up {
-        writeln!(out, "no account yet; set it up once at {address}{path}")?;
-    }
+    out.write_all(announcement(address, set_up)?.as_bytes())?;
     out.flush().context("cannot write to standard output")
+}
+
+fn announcement(address: &str, set_up: Option<&str>) -> Result<String> {
+    let url: Url = address.parse().with_context(|| format!("{address} is not an address"))?;
+    if is_wildcard(&url) {
+        tracing::warn!("{EVERY_INTERFACE}");
+    }
+    let mut text = format!("pictor-cloud listens on {address}\n");
+    if let Some(path) = set_up {
+        let here = on_this_machine(url);
+        let here = here.as_str().trim_end_matches('/');
+        text.push_str(&format!("no account yet; set it up once at {here}{path}\n"));
+    }
+    Ok(text)
 }
 
 fn stop_on_signals(shutdown: Shutdown) -> Result<()> {
@@ -224,4 +233,24 @@ fn stop_on_signals(shutdown: Shutdown) -> Result<()> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_set_up_address_is_one_that_can_be_called() {
+        for (address, set_up) in [
+            ("http://0.0.0.0:7420", "http://127.0.0.1:7420/set-up/x"),
+            ("http://[::]:7420", "http://[::1]:7420/set-up/x"),
+            ("http://192.168.0.9:7420", "http://192.168.0.9:7420/set-up/x"),
+            ("https://farm.example.org", "https://farm.example.org/set-up/x"),
+        ] {
+            let listens = format!("pictor-cloud listens on {address}\n");
+            assert_eq!(announcement(address, None).unwrap(), listens);
+            let said = format!("{listens}no account yet; set it up once at {set_up}\n");
+            assert_eq!(announcement(address, Some("/set-up/x")).unwrap(), said);
+        }
+    }
 }

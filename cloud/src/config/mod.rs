@@ -3,6 +3,7 @@
 //! Layers, later wins: defaults, TOML file, environment (`PICTOR__SECTION__KEY`), flags. An unknown key is an
 //! error that names the nearest one. All problems are reported together.
 
+pub mod address;
 mod load;
 mod secret;
 mod sections;

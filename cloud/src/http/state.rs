@@ -17,6 +17,7 @@ use super::problem::Error;
 use crate::agents::Farm;
 use crate::blobs::Blobs;
 use crate::config::Config;
+use crate::config::address::is_wildcard;
 use crate::ingest::Ingest;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -57,7 +58,7 @@ impl AppState {
     /// in.
     ///
     /// # Errors
-    /// `malformed` if the request names no usable host and none is configured.
+    /// `malformed` if the request names no usable host and none is configured: workers shall call it too.
     pub fn address(&self, request: &HttpRequest) -> Result<Url, Error> {
         if let Some(url) = &self.config.server.public_url {
             return Ok(url.clone());
@@ -66,7 +67,14 @@ impl AppState {
         let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
         let url = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
         let plain = url.filter(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
-        plain.ok_or_else(|| Error::new(ProblemCode::Malformed, "the request names no usable host"))
+        let url =
+            plain.ok_or_else(|| Error::new(ProblemCode::Malformed, "the request names no usable host"))?;
+        if is_wildcard(&url) {
+            let why = "this address stands for every interface and cannot be called from elsewhere: open the \
+                       dashboard by this machine's name or address, or have server.public_url set";
+            return Err(Error::new(ProblemCode::Malformed, why));
+        }
+        Ok(url)
     }
 
     /// Whether browsers reach this cloud over HTTPS: as configured, or as a trusted proxy says of this

@@ -95,7 +95,8 @@ async fn a_folder_without_a_cloud_is_refused_and_left_as_it_is() {
         &["admin", "account", "list"][..],
         &[&["admin", "token", "create", "--scope", "all"], &of_ada[..]].concat(),
         &[&["admin", "worker", "list"], &of_ada[..]].concat(),
-        &[&["admin", "worker", "create", "--name", "rig", "--out", out.to_str().unwrap()], &of_ada[..]].concat(),
+        &[&["admin", "worker", "create", "--name", "rig", "--out", out.to_str().unwrap()], &of_ada[..]]
+            .concat(),
     ] {
         let said = run(verb, &data, "").await;
         assert_refused(&said, 1, &words);
@@ -157,6 +158,63 @@ async fn a_worker_is_not_made_where_its_file_cannot_be() {
     let nowhere = folder.path().join("no/such/folder/rig-02.pictor");
     let unwritable = [&create[..], &["rig-02", "--out", nowhere.to_str().unwrap()]].concat();
     assert_refused(&run(&unwritable, &data, "").await, 1, "cannot write");
+    let other = folder.path().join("other.pictor");
+    let taken = [&create[..], &["rig", "--out", other.to_str().unwrap()]].concat();
+    assert_refused(&run(&taken, &data, "").await, 1, "a worker with that name exists");
+    let folder_there = [&create[..], &["rig-02", "--out", folder.path().to_str().unwrap()]].concat();
+    assert_refused(&run(&folder_there, &data, "").await, 1, "something that is not a file is there");
+    let mut left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|one| one.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["data", "rig.pictor"], "nothing is left behind");
     let list = ["admin", "worker", "list", "--email", "ada@example.org"];
     assert_eq!(good(&list, &data, "").await.lines().count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_there_is_replaced_by_one_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    good(&account(), &data, PASSWORD).await;
+    let out = folder.path().join("rig.pictor");
+    std::fs::write(&out, "x".repeat(10_000)).unwrap();
+    std::fs::set_permissions(&out, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let link = folder.path().join("link.pictor");
+    std::os::unix::fs::symlink(&out, &link).unwrap();
+    make_worker(&data, "rig", &link).await;
+    assert_private(&out);
+    assert!(link.is_symlink(), "the link stays");
+    let file: ConfigurationFile = toml::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(file.name, "rig");
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_can_call_gets_into_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    good(&account(), &data, PASSWORD).await;
+    let out = folder.path().join("rig.pictor");
+    let create = ["admin", "worker", "create", "--email", "ada@example.org", "--name", "rig", "--out"];
+    let create = [&create[..], &[out.to_str().unwrap()]].concat();
+    for (place, shown) in [("0.0.0.0:7420", "http://0.0.0.0:7420"), ("[::]:7420", "http://[::]:7420")] {
+        let said = run(&[&create[..], &["--listen", place]].concat(), &data, "").await;
+        assert_refused(&said, 1, &format!("every interface ({shown}), which is no address"));
+        assert!(said.words.contains("--cloud http://HOST:7420"), "{}", said.words);
+        assert!(said.words.contains("server.public_url"), "{}", said.words);
+    }
+    assert!(!out.exists());
+    let said = [&create[..], &["--listen", "0.0.0.0:7420", "--cloud", "http://10.0.0.7:7420"]].concat();
+    good(&said, &data, "").await;
+    let file: ConfigurationFile = toml::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(file.cloud.to_string(), "http://10.0.0.7:7420");
+}
+
+#[tokio::test]
+async fn a_set_up_address_can_be_called_on_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(&["admin", "set-up", "--listen", "0.0.0.0:7420"], folder.path(), "").await;
+    assert!(said.out.starts_with("http://127.0.0.1:7420/set-up/"), "{}", said.out);
+    assert!(said.words.contains("set server.public_url"), "{}", said.words);
 }

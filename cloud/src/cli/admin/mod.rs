@@ -5,6 +5,7 @@
 //! `set-up`, make its database where there is none, and say so.
 
 mod accounts;
+mod private_file;
 mod workers;
 
 use std::path::PathBuf;
@@ -16,8 +17,9 @@ use pictor_actors::units::UnixMillis;
 use url::Url;
 
 use super::Place;
-use crate::boot;
+use crate::boot::{self, EVERY_INTERFACE};
 use crate::config::Config;
+use crate::config::address::{is_wildcard, on_this_machine};
 use crate::store::{AccountRow, Role, Store};
 
 #[derive(Debug, Subcommand)]
@@ -126,13 +128,18 @@ pub async fn run(place: &Place, verb: Verb) -> Result<()> {
     }
 }
 
+/// Prints a set-up address that this machine can call.
 async fn set_up(config: &Config) -> Result<()> {
     let store = open_or_begin(config).await?;
     if store.count_accounts().await? > 0 {
         bail!("there is an account already: sign in, or make another with `admin account create`");
     }
     let path = boot::fresh_set_up_path(&store, &SystemClock).await?;
-    println!("{}{path}", workers::cloud_address(config, None)?.as_str().trim_end_matches('/'));
+    let address = workers::cloud_address(config, None)?;
+    if is_wildcard(&address) {
+        eprintln!("pictor-cloud: {EVERY_INTERFACE}");
+    }
+    println!("{}{path}", on_this_machine(address).as_str().trim_end_matches('/'));
     Ok(())
 }
 

@@ -1,16 +1,16 @@
 //! Workers from the command line: made together with their one-time configuration file, and listed.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pictor_actors::ids::WorkerId;
 use pictor_cloud_domain::job::plan::check_name;
 use url::Url;
 
+use super::private_file::PrivateFile;
 use super::{account, now};
 use crate::config::Config;
+use crate::config::address::is_wildcard;
 use crate::store::{NewWorkerRow, Store};
 use crate::{boot, enrolment};
 
@@ -25,14 +25,25 @@ pub(super) async fn create(
 ) -> Result<()> {
     let account = account(store, email).await?;
     let address = cloud_address(config, cloud)?;
+    if is_wildcard(&address) {
+        let port = address.port_or_known_default().unwrap_or_default();
+        bail!(
+            "the cloud listens on every interface ({}), which is no address that a worker can call: say \
+             --cloud http://HOST:{port} with this machine's name or address, or set server.public_url",
+            address.as_str().trim_end_matches('/'),
+        );
+    }
     let name = check_name(name).map_err(|problem| anyhow::anyhow!("that name will not do: {problem}"))?;
     let new = NewWorkerRow { id: WorkerId::generate(), account_id: account.id, name: name.clone() };
-    // Opened first: a worker without its file would only stand in the way of the next try.
-    let mut file = open_private(out).with_context(|| format!("cannot write {}", out.display()))?;
+    let cannot_write = || format!("cannot write {}", out.display());
+    // Begun first: a worker without its file would only stand in the way of the next try.
+    let file = PrivateFile::begin(out, &new.id.to_string()).with_context(cannot_write)?;
     let worker = store.create_worker(&new, now()).await?;
     let fresh = enrolment::fresh_configuration(store, worker.id, &name, &address, now()).await?;
-    let written = file.set_len(0).and_then(|()| file.write_all(fresh.content.as_bytes()));
-    written.with_context(|| format!("cannot write {}", out.display()))?;
+    if let Err(error) = file.finish(&fresh.content) {
+        store.remove_worker(account.id, worker.id, now()).await?;
+        return Err(error).with_context(cannot_write);
+    }
     println!("{}", worker.id);
     Ok(())
 }
@@ -55,14 +66,4 @@ pub(super) fn cloud_address(config: &Config, said: Option<Url>) -> Result<Url> {
     let running = boot::running_address(&config.data_dir);
     let text = running.unwrap_or_else(|| format!("http://{}", config.server.listen));
     text.parse().with_context(|| format!("{text} is not an address: say --cloud http://…"))
-}
-
-/// For the owner's eyes only from the first byte on: the file holds a secret.
-fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    // What is there stays until there is something to put in its place.
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

@@ -66,3 +66,17 @@ async fn a_machine_that_is_set_up_anew_ends_the_connection_of_the_one_before() {
     let moved = FakeWorker { key: key(7), ..worker };
     moved.connect().await.beat(&[]).await;
 }
+
+#[tokio::test]
+async fn no_file_is_made_with_an_address_that_stands_for_every_interface() {
+    let app = TestApp::start().await;
+    let file = configuration(&app, "rig-01").await;
+    let program = app.token("workers").await;
+    let path = format!("/api/v1/workers/{}/configuration", file.worker);
+    for host in ["0.0.0.0:7420", "[::]:7420"] {
+        let refused = program.with("host", host).post(&path, &serde_json::json!({})).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, "malformed"), "{refused}");
+        assert!(refused.text().contains("server.public_url"), "{refused}");
+    }
+    assert_eq!(enrol(&app, &file, &key(1), "one").await.status, 200, "the file before is good still");
+}
