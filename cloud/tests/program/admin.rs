@@ -131,6 +131,7 @@ async fn what_is_wrong_is_said_in_words() {
         (with("Ada@Example.org", "ada"), PASSWORD, 1, "not an e-mail address"),
         (with("Ada@Example.org", "a@b@c"), PASSWORD, 1, "not an e-mail address"),
         (with("Ada L", " "), PASSWORD, 1, "name"),
+        (with("Ada@Example.org", "eve@example.org"), &"é".repeat(2_000), 1, "use at most 256 bytes"),
         (ACCOUNT.to_vec(), PASSWORD, 2, "--role"),
     ] {
         assert_refused(&run(&arguments, &data, password).await, code, words);
@@ -141,6 +142,23 @@ async fn what_is_wrong_is_said_in_words() {
     let none = "there is no account with the e-mail address eve@example.org";
     assert_refused(&run(&nobody, &data, "").await, 1, none);
     assert_eq!(good(&["admin", "account", "list"], &data, "").await.lines().count(), 1);
+    let token = ["admin", "token", "create", "--scope", "read", "--email", "ada@example.org", "--name"];
+    for (name, words) in [
+        ("", "that name will not do: a name is needed"),
+        ("a\nb", "control character"),
+        (&"x".repeat(10_000), "choose a shorter name"),
+    ] {
+        assert_refused(&run(&[&token[..], &[name]].concat(), &data, "").await, 1, words);
+    }
+    let twice = [&token[..], &[" for scripts ", "--scope", "all", "--scope", "read"]].concat();
+    let secret = good(&twice, &data, "").await;
+    let cloud = Running::start(&data).await;
+    let program = cloud.client().with("authorization", format!("Bearer {}", secret.trim()));
+    let listed = program.get("/api/v1/tokens").await.value();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["items"][0]["name"], "for scripts");
+    assert_eq!(listed["items"][0]["scopes"], serde_json::json!(["all", "read"]));
+    cloud.stop().await;
 }
 
 #[tokio::test]

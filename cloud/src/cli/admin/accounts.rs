@@ -1,36 +1,40 @@
 //! Accounts and API tokens from the command line. What may stand in them is decided where the API decides it;
 //! here it is read, made and printed.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use anyhow::{Context, Result, bail};
 use pictor_actors::ids::{AccountId, TokenId};
-use pictor_cloud_domain::job::plan::check_name;
 
-use super::{account, now};
-use crate::http::guards::{Scope, passwords, sign_in};
+use super::{account, checked_name, now};
+use crate::http::guards::{Scope, TOKEN_PREFIX, passwords, sign_in};
 use crate::secrets;
 use crate::store::{NewAccount, PageRequest, Role, Store, TokenRow};
 
-/// Passwords above this are refused before they are read whole.
-const PASSWORD_BYTES_MAX: u64 = 1024;
+/// So much of standard input is read: more than the longest password, so that a longer one is seen to be too
+/// long and not cut.
+const INPUT_BYTES_MAX: u64 = 1024;
 
 /// An account to make, with the password that stands on standard input.
 pub(super) fn checked(email: &str, name: &str, roles: Vec<Role>) -> Result<NewAccount> {
-    let mut password = String::new();
-    std::io::stdin()
-        .take(PASSWORD_BYTES_MAX)
-        .read_to_string(&mut password)
-        .context("the password cannot be read")?;
-    let password = password.trim_end_matches(['\r', '\n']);
+    let mut input = Vec::new();
+    let reading = std::io::stdin().take(INPUT_BYTES_MAX).read_to_end(&mut input);
+    reading.context("the password cannot be read")?;
+    let text = String::from_utf8_lossy(&input);
+    let password = text.trim_end_matches(['\r', '\n']);
     if let Some(objection) = passwords::objection(password) {
         bail!("that password will not do: {objection}");
+    }
+    if matches!(text, Cow::Owned(_)) {
+        bail!("that password will not do: it is not UTF-8 text");
     }
     let email = email.trim().to_lowercase();
     if let Some(objection) = sign_in::email_objection(&email) {
         bail!("{email} will not do: {objection}");
     }
-    let name = check_name(name).map_err(|problem| anyhow::anyhow!("that name will not do: {problem}"))?;
+    let name = checked_name(name)?;
     Ok(NewAccount {
         id: AccountId::generate(),
         email,
@@ -64,18 +68,20 @@ pub(super) async fn list(store: &Store) -> Result<()> {
 }
 
 /// Makes a token and prints it, alone.
-pub(super) async fn create_token(store: &Store, email: &str, scopes: &[String], name: String) -> Result<()> {
+pub(super) async fn create_token(store: &Store, email: &str, scopes: &[String], name: &str) -> Result<()> {
     let account = account(store, email).await?;
-    if let Some(unknown) = scopes.iter().find(|scope| Scope::parse(scope).is_none()) {
-        bail!("{unknown} is not a scope: all, jobs, workers or read");
-    }
-    let (secret, secret_hash) = secrets::new_secret("pct_")?;
+    let name = checked_name(name)?;
+    let known = |text: &String| {
+        Scope::parse(text).with_context(|| format!("{text} is not a scope: all, jobs, workers or read"))
+    };
+    let scopes: BTreeSet<Scope> = scopes.iter().map(known).collect::<Result<_>>()?;
+    let (secret, secret_hash) = secrets::new_secret(TOKEN_PREFIX)?;
     let token = TokenRow {
         id: TokenId::generate(),
         account_id: account.id,
         name,
         secret_hash,
-        scopes: scopes.join(","),
+        scopes: scopes.into_iter().map(Scope::text).collect::<Vec<_>>().join(","),
         created_at: now(),
         last_used_at: None,
         expires_at: None,

@@ -10,10 +10,11 @@ mod workers;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use pictor_actors::now::{Clock, SystemClock};
 use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::job::plan::check_name;
 use url::Url;
 
 use super::Place;
@@ -116,7 +117,7 @@ pub async fn run(place: &Place, verb: Verb) -> Result<()> {
         }
         Verb::Account { verb: AccountVerb::List } => accounts::list(&open(&config).await?).await,
         Verb::Token { verb: TokenVerb::Create { email, scopes, name } } => {
-            accounts::create_token(&open(&config).await?, &email, &scopes, name).await
+            accounts::create_token(&open(&config).await?, &email, &scopes, &name).await
         }
         Verb::Worker { verb: WorkerVerb::Create { email, name, out, cloud } } => {
             workers::create(&open(&config).await?, &config, &email, &name, &out, cloud).await
@@ -179,4 +180,9 @@ fn now() -> UnixMillis {
 async fn account(store: &Store, email: &str) -> Result<AccountRow> {
     let found = store.account_by_email(&email.trim().to_lowercase()).await?;
     found.with_context(|| format!("there is no account with the e-mail address {email}"))
+}
+
+/// The name of an account, a token or a worker, within the bounds that the API keeps too.
+fn checked_name(name: &str) -> Result<String> {
+    check_name(name).map_err(|problem| anyhow!("that name will not do: {problem}"))
 }

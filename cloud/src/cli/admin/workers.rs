@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use pictor_actors::ids::WorkerId;
-use pictor_cloud_domain::job::plan::check_name;
 use url::Url;
 
 use super::private_file::PrivateFile;
-use super::{account, now};
+use super::{account, checked_name, now};
 use crate::config::Config;
 use crate::config::address::is_wildcard;
 use crate::store::{NewWorkerRow, Store};
@@ -33,7 +32,7 @@ pub(super) async fn create(
             address.as_str().trim_end_matches('/'),
         );
     }
-    let name = check_name(name).map_err(|problem| anyhow::anyhow!("that name will not do: {problem}"))?;
+    let name = checked_name(name)?;
     let new = NewWorkerRow { id: WorkerId::generate(), account_id: account.id, name: name.clone() };
     let cannot_write = || format!("cannot write {}", out.display());
     // Begun first: a worker without its file would only stand in the way of the next try.
