@@ -60,6 +60,25 @@ async fn enrolled(program: &Client, base: &str) -> FakeWorker {
 }
 
 #[tokio::test]
+async fn a_worker_that_comes_is_logged_as_online_and_as_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut cloud = Running::start(&data).await;
+    let token = with_account(&data).await;
+    let program = cloud.client().with("authorization", format!("Bearer {token}"));
+    let worker = enrolled(&program, &cloud.address).await;
+    // Again, as after a break of its line: the first connection is still the one that is known.
+    for _ in 0..2 {
+        worker.connect().await.beat(&[]).await;
+    }
+    cloud.signal(Signal::SIGTERM);
+    assert!(cloud.ended().await.success());
+    let log = cloud.log();
+    let changes: Vec<&str> = log.lines().filter(|line| line.contains("connection changed")).collect();
+    assert!(changes.len() == 1 && changes[0].contains("online"), "{log}");
+}
+
+#[tokio::test]
 async fn asked_to_stop_it_closes_sockets_with_a_reason_and_ends_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -130,6 +130,7 @@ pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode
     keep(keeping, &shutdown, move || {
         let (wiring, row) = (Rc::clone(&wiring), first.take());
         async move {
+            let is_rebuilt = row.is_none();
             let row = match row {
                 Some(row) => row,
                 None => {
@@ -141,7 +142,7 @@ pub(super) fn start_node(wiring: &Rc<Wiring>, row: WorkerRow) -> Door<WorkerNode
                     wiring.store.worker(worker).await?
                 }
             };
-            Ok(WorkerNode::of_row(wiring, row))
+            Ok(WorkerNode::of_row(wiring, row, is_rebuilt))
         }
     })
 }

@@ -32,6 +32,8 @@ const REPLACED_WAITS: Millis = Millis::from_secs(60);
 /// The actor of one worker.
 pub struct WorkerNode {
     pub(super) wiring: Rc<Wiring>,
+    /// There was one before, with which the connection went.
+    is_rebuilt: bool,
     pub(super) id: WorkerId,
     pub(super) account: AccountId,
     pub(super) link: Option<Link>,
@@ -68,10 +70,12 @@ pub(super) struct Link {
 }
 
 impl WorkerNode {
-    /// A worker without a connection, as its row says.
-    pub(in crate::agents) fn of_row(wiring: Rc<Wiring>, row: WorkerRow) -> Self {
+    /// A worker without a connection, as its row says: its first actor, made because it connects, or one
+    /// after another that ended.
+    pub(in crate::agents) fn of_row(wiring: Rc<Wiring>, row: WorkerRow, is_rebuilt: bool) -> Self {
         let retire_at = wiring.now().mono.plus(RETIRE_AFTER);
         Self {
+            is_rebuilt,
             id: row.id,
             account: row.account_id,
             link: None,
@@ -255,7 +259,11 @@ impl Actor for WorkerNode {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        self.report(self.wiring.now());
+        // A first actor is made for a connection, which is reported with it. Without one it would show a
+        // worker that is just coming as one that fell silent.
+        if self.is_rebuilt {
+            self.report(self.wiring.now());
+        }
         self.arm(context);
     }
 }
