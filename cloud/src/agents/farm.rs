@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::broadcast::{Announce, Broadcast, EventId, LiveEvent, Subscribe, Subscription, Topic};
 use super::fleet::{Fleet, GetLive, NeedNode};
 use super::job_live::JobLive;
-use super::jobs::{FrameStored, GetJobLive, JobChanged};
+use super::jobs::{FrameStored, GetJobsLive, JobChanged};
 use super::ports::WorkDoors;
 use super::wiring::{Nodes, Timing};
 use super::worker_live::WorkerLive;
@@ -231,9 +231,12 @@ impl Farm {
         let _ = self.work.jobs.try_send(FrameStored(row)); // lost: the job's actor reads its rows again
     }
 
-    /// What a live job does now; `None` for one that is not live.
-    pub async fn job_live(&self, job: JobId) -> Option<JobLive> {
-        self.work.jobs.ask(GetJobLive(job), ANSWER_WITHIN).await.ok().flatten()
+    /// What the live ones of these jobs do now: one question for all of them.
+    pub async fn jobs_live(&self, jobs: Vec<JobId>) -> BTreeMap<JobId, JobLive> {
+        if jobs.is_empty() {
+            return BTreeMap::new();
+        }
+        self.work.jobs.ask(GetJobsLive(jobs), ANSWER_WITHIN).await.unwrap_or_default()
     }
 
     /// Live events of a topic; with `after`, first those that were missed since that one (or `Resync`).

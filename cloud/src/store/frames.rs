@@ -170,23 +170,6 @@ impl Store {
         Ok((number(below), number(above)))
     }
 
-    /// The number of the frame that was stored last.
-    pub async fn newest_frame(&self, job: JobId) -> Result<Option<i32>> {
-        let sql = "SELECT frame AS number FROM frames WHERE job_id = $1
-                   ORDER BY stored_at DESC, frame DESC LIMIT 1";
-        let found: Option<Number> = self.optional(sql, args![job]).await?;
-        Ok(found.and_then(|found| i32::try_from(found.number).ok()))
-    }
-
-    /// Mean render time of the job's stored frames; nothing while there is none.
-    pub async fn frame_mean_ms(&self, job: JobId) -> Result<Option<u64>> {
-        // Whole milliseconds; the cast is for PostgreSQL, whose mean is NUMERIC.
-        let sql =
-            "SELECT COALESCE(CAST(AVG(render_ms) AS BIGINT), -1) AS number FROM frames WHERE job_id = $1";
-        let mean: Number = self.one(sql, args![job]).await?;
-        Ok(u64::try_from(mean.number).ok())
-    }
-
     /// One stored frame.
     pub async fn frame(&self, job: JobId, frame: i32) -> Result<Option<FrameRow>> {
         stored_frame(&mut self.reader().await?, job, frame).await

@@ -106,7 +106,7 @@ async fn a_stored_frame_is_told_and_told_again() {
     let worker = app.worker().await;
     let job = app.leased_job(&worker, "1-3").await;
     app.farm.job_changed(job.row.id);
-    let look = || async { app.farm.job_live(job.row.id).await };
+    let look = || async { app.farm.jobs_live(vec![job.row.id]).await.remove(&job.row.id) };
     eventually("the job has an actor", look).await;
     let browser = app.sign_in().await;
     let topic = format!("job:{}", job.row.id);

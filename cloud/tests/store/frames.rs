@@ -62,7 +62,8 @@ pub async fn a_few_frames_are_read_of_many(store: Store) {
     assert_eq!(store.frames_beside(job, 4).await.unwrap(), (Some(3), Some(6)));
     assert_eq!(store.frames_beside(job, 1).await.unwrap(), (None, Some(3)));
     assert_eq!(store.frames_beside(job, 8).await.unwrap(), (Some(6), None));
-    assert_eq!(store.newest_frame(job).await.unwrap(), Some(1), "stored last");
+    let newest = store.newest_frames(&[job]).await.unwrap();
+    assert_eq!(newest.get(&job), Some(&1), "stored last");
 }
 
 pub async fn the_first_delivery_wins(store: Store) {

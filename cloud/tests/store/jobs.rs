@@ -4,14 +4,14 @@ use pictor_actors::ids::{JobId, TaskId};
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::protocol::outcome::WarningClass;
 use pictor_cloud::store::{
-    AttemptEnd, ConflictKind, Failure, JobPatch, LeaseRow, NewTaskRow, PageRequest, Store, StoreError,
-    TaskGoes,
+    AttemptEnd, ConflictKind, Failure, JobPatch, LeaseRow, NewFrame, NewTaskRow, PageRequest, Store,
+    StoreError, TaskGoes,
 };
 use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 use pictor_cloud_domain::task::TaskState;
 
-use crate::farm::{T0, account, at, frame, granted, new_job, scene};
+use crate::farm::{T0, account, at, frame, granted, job, new_job, scene};
 
 fn is_state_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict(ConflictKind::State)))
@@ -166,7 +166,7 @@ pub async fn retry_forgets_failures_and_reopens_the_job(store: Store) {
     assert_eq!((ready[0].frames_left.clone(), ready[0].attempts), (vec![2], 0));
     assert!(ready[0].failed_on.is_empty() && ready[0].fence > lease.fence);
     assert!(store.attempts_of(scene.tasks[0].id).await.unwrap().is_empty());
-    assert!(store.job_failures(scene.job.id).await.unwrap().is_empty());
+    assert!(store.job_failures(&[scene.job.id]).await.unwrap().is_empty());
 }
 
 pub async fn a_job_ends_when_all_its_tasks_have(store: Store) {
@@ -196,14 +196,14 @@ pub async fn warnings_are_kept_once_and_failures_grouped(store: Store) {
     for n in 0..150 {
         warn(format!("{n}.png")).await;
     }
-    assert_eq!(store.job_warnings(scene.job.id).await.unwrap().len(), 100);
+    assert_eq!(store.job_warnings(&[scene.job.id]).await.unwrap().len(), 100);
     for (n, class) in
         [FailureClass::Crash, FailureClass::Crash, FailureClass::TimeLimit].into_iter().enumerate()
     {
         let lease = granted(&store, &scene.tasks[n], scene.worker.id).await;
         fail(&store, &lease, class, &format!("message {n}")).await;
     }
-    let failures = store.job_failures(scene.job.id).await.unwrap();
+    let failures = store.job_failures(&[scene.job.id]).await.unwrap();
     let crash = &failures[0];
     assert_eq!((crash.class, crash.attempts, crash.frames), (FailureClass::Crash, 2, 6));
     assert_eq!(crash.message, "message 1");
@@ -211,4 +211,44 @@ pub async fn warnings_are_kept_once_and_failures_grouped(store: Store) {
         (failures[1].class, failures[1].attempts, failures[1].frames),
         (FailureClass::TimeLimit, 1, 3)
     );
+}
+
+pub async fn notes_of_several_jobs_come_at_once_and_are_told_apart(store: Store) {
+    let one = scene(&store, 4, 2).await;
+    let (other, tasks) = job(&store, one.account.id, 4, 2).await;
+    let (bare, _) = job(&store, one.account.id, 2, 2).await;
+    for (job, text) in [(one.job.id, "b.png"), (other.id, "a.png"), (one.job.id, "a.png")] {
+        store.add_job_warning(job, WarningClass::MissingFile, text, at(1)).await.unwrap();
+    }
+    let lease = granted(&store, &one.tasks[0], one.worker.id).await;
+    store.store_frame(&frame(&lease, 2), at(1)).await.unwrap();
+    fail(&store, &lease, FailureClass::Crash, "boom").await;
+    let lease = granted(&store, &tasks[0], one.worker.id).await;
+    for (number, render_ms, when) in [(1, 1_000, at(9)), (2, 2_000, at(3))] {
+        store.store_frame(&NewFrame { render_ms, ..frame(&lease, number) }, when).await.unwrap();
+    }
+    let lease = granted(&store, &tasks[1], one.worker.id).await;
+    fail(&store, &lease, FailureClass::TimeLimit, "too long").await;
+
+    let jobs = [one.job.id, other.id, bare.id];
+    let of = |job: JobId| {
+        let (store, jobs) = (store.clone(), jobs);
+        async move {
+            let warnings = store.job_warnings(&jobs).await.unwrap();
+            let failures = store.job_failures(&jobs).await.unwrap();
+            let warnings = warnings.into_iter().filter(|one| one.job_id == job).map(|one| one.text);
+            let failures = failures.into_iter().filter(|one| one.job_id == job);
+            let failures = failures.map(|one| (one.class, one.attempts, one.frames));
+            let mean = store.frame_means_ms(&jobs).await.unwrap().get(&job).copied();
+            let newest = store.newest_frames(&jobs).await.unwrap().get(&job).copied();
+            (warnings.collect::<Vec<_>>(), failures.collect::<Vec<_>>(), mean, newest)
+        }
+    };
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let crash = (FailureClass::Crash, 1, 1);
+    assert_eq!(of(one.job.id).await, (texts(&["a.png", "b.png"]), vec![crash], Some(1_000), Some(2)));
+    let late = (FailureClass::TimeLimit, 1, 2);
+    assert_eq!(of(other.id).await, (texts(&["a.png"]), vec![late], Some(1_500), Some(1)));
+    assert_eq!(of(bare.id).await, (vec![], vec![], None, None));
+    assert!(store.job_warnings(&[]).await.unwrap().is_empty());
 }

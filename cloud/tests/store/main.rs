@@ -84,7 +84,8 @@ on_both_engines! {
         pause_takes_offers_back_and_leaves_what_runs
         retry_forgets_failures_and_reopens_the_job
         a_job_ends_when_all_its_tasks_have
-        warnings_are_kept_once_and_failures_grouped;
+        warnings_are_kept_once_and_failures_grouped
+        notes_of_several_jobs_come_at_once_and_are_told_apart;
     leases:
         a_grant_raises_the_fence_and_a_stale_one_is_refused
         of_many_grants_of_a_task_one_wins

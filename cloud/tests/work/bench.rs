@@ -23,7 +23,7 @@ use pictor_cloud::agents::fleet::{
     SlotCapacity,
 };
 use pictor_cloud::agents::job_live::JobLive;
-use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobLive, JobChanged};
+use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobsLive, JobChanged};
 use pictor_cloud::agents::ports::{Ports, WorkDoors, start_work};
 use pictor_cloud::agents::sweeps::ExpiredLeases;
 use pictor_cloud::store::{
@@ -326,7 +326,7 @@ impl Bench {
     }
 
     pub async fn live(&self, job: JobId) -> Option<JobLive> {
-        self.doors.jobs.ask(GetJobLive(job), PATIENCE).await.unwrap()
+        self.doors.jobs.ask(GetJobsLive(vec![job]), PATIENCE).await.unwrap().remove(&job)
     }
 
     pub fn announced(&self) -> Vec<Announce> {

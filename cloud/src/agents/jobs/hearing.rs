@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use actix::prelude::{Context, Handler};
+use actix::prelude::{Context, Handler, MessageResult};
 use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::outcome::FrameState;
 use pictor_actors::protocol::{
@@ -18,11 +18,10 @@ use super::actor::Job;
 use super::effects::{self, FailedLease, retried};
 use super::happened::{Happened, Rows};
 use super::messages::{
-    AttemptSaid, FrameStored, GetJobLive, JobChanged, JobsWait, LeasesGranted, LeasesReleased, SlotsSeen,
+    AttemptSaid, FrameStored, GetLive, JobChanged, JobsWait, LeasesGranted, LeasesReleased, SlotsSeen,
 };
 use super::tracking::Held;
 use crate::agents::broadcast::LiveEvent;
-use crate::agents::job_live::JobLive;
 use crate::store::{EndedAttempt, JobRow, LogRow, StoreError, between};
 
 impl Job {
@@ -368,10 +367,10 @@ impl Handler<SlotsSeen> for Job {
     }
 }
 
-impl Handler<GetJobLive> for Job {
-    type Result = Option<JobLive>;
+impl Handler<GetLive> for Job {
+    type Result = MessageResult<GetLive>;
 
-    fn handle(&mut self, _get: GetJobLive, _context: &mut Context<Self>) -> Option<JobLive> {
-        Some(self.tracking.live(self.reach.now()))
+    fn handle(&mut self, _get: GetLive, _context: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.tracking.live(self.reach.now()))
     }
 }

@@ -37,10 +37,15 @@ pub struct AttemptSaid {
 #[rtype(result = "()")]
 pub struct FrameStored(pub FrameStoredRow);
 
-/// What a live job does now; `None` for one that is not live.
+/// What the live ones of these jobs do now.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "BTreeMap<JobId, JobLive>")]
+pub struct GetJobsLive(pub Vec<JobId>);
+
+/// What a job does now, asked of its actor.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<JobLive>")]
-pub struct GetJobLive(pub JobId);
+#[rtype(result = "JobLive")]
+pub(super) struct GetLive;
 
 /// Leases were stored and offered.
 #[derive(Debug, Clone, Message)]

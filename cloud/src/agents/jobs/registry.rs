@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
+use futures_util::future::join_all;
 use pictor_actors::ids::JobId;
 use pictor_actors::supervise::{Door, DoorError, Keeping, RestartBudget, keep};
 use pictor_actors::units::Millis;
@@ -14,8 +15,8 @@ use super::actor::{Job, Parts};
 use super::effects::retried;
 use super::faults::Faults;
 use super::messages::{
-    AttemptSaid, FrameStored, GetJobLive, JobChanged, JobEnded, JobsWait, LeasesGranted, LeasesReleased,
-    SlotsSeen,
+    AttemptSaid, FrameStored, GetJobsLive, GetLive, JobChanged, JobEnded, JobsWait, LeasesGranted,
+    LeasesReleased, SlotsSeen,
 };
 use crate::agents::job_live::JobLive;
 use crate::agents::ports::ANSWER_WITHIN;
@@ -27,6 +28,9 @@ const JOB_MAILBOX: usize = 1_024;
 const KEEPER_BUDGET: RestartBudget = RestartBudget { restarts: 10_000, within: Millis::from_secs(60) };
 /// Jobs whose word of a change was lost are found this often.
 const LOOK_AGAIN_EVERY: Millis = Millis::from_secs(30);
+/// A job has so long to say what it does: less than whoever asks waits for a page of them, so that one that
+/// is being built anew does not cost the others' answers.
+const LIVE_WITHIN: Millis = Millis::from_secs(1);
 /// Messages that wait for actors which are being built.
 const LATE_MAX: usize = 4_096;
 
@@ -235,11 +239,15 @@ impl Handler<JobEnded> for Jobs {
     }
 }
 
-impl Handler<GetJobLive> for Jobs {
-    type Result = ResponseFuture<Option<JobLive>>;
+impl Handler<GetJobsLive> for Jobs {
+    type Result = ResponseFuture<BTreeMap<JobId, JobLive>>;
 
-    fn handle(&mut self, get: GetJobLive, _context: &mut Context<Self>) -> Self::Result {
-        let door = self.doors.get(&get.0).cloned();
-        Box::pin(async move { door?.ask(get, ANSWER_WITHIN).await.ok().flatten() })
+    fn handle(&mut self, GetJobsLive(jobs): GetJobsLive, _context: &mut Context<Self>) -> Self::Result {
+        let doors = jobs.into_iter().filter_map(|job| Some((job, self.doors.get(&job)?.clone())));
+        let asking = |(job, door): (JobId, Door<Job>)| async move {
+            Some((job, door.ask(GetLive, LIVE_WITHIN).await.ok()?))
+        };
+        let asked = join_all(doors.map(asking).collect::<Vec<_>>());
+        Box::pin(async move { asked.await.into_iter().flatten().collect() })
     }
 }

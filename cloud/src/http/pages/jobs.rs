@@ -2,10 +2,12 @@
 
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use pictor_cloud_api::jobs::Job;
 use serde::Deserialize;
 
 use super::workers::address;
 use super::{Place, chrome, ok};
+use crate::agents::JobLive;
 use crate::http::api::jobs::states_of;
 use crate::http::guards::SignedIn;
 use crate::http::present;
@@ -50,10 +52,7 @@ pub async fn list(
     let search = Some(q.trim()).filter(|text| !text.is_empty());
     let found = state.store.list_jobs(caller.id(), &states, search, &page).await?;
     let next = found.next.as_ref().map(|next| next.as_str().to_owned());
-    let mut rows = Vec::with_capacity(found.rows.len());
-    for job in &found.rows {
-        rows.push(row(&state, job).await?);
-    }
+    let rows = rows(&state, &found.rows).await?;
     let filter = |(label, key): &(&'static str, &'static str)| FilterLink {
         label,
         href: address("/jobs", &[("q", &q), ("state", key)]),
@@ -74,13 +73,14 @@ pub async fn list(
     ok(&state, &chrome, &view)
 }
 
-/// A row of the list.
-pub(super) async fn row(state: &AppState, job: &StoredJob) -> Answer<JobRow> {
-    let live = present::jobs::live_of(state, job).await;
-    let in_hand = live.map_or(0, |live| u64::try_from(live.in_hand.len()).unwrap_or(0));
-    let newest = match job.frames_done {
-        0 => None,
-        _ => state.store.newest_frame(job.id).await?,
+/// Rows of the list, in the order of the jobs.
+pub(super) async fn rows(state: &AppState, jobs: &[StoredJob]) -> Answer<Vec<JobRow>> {
+    let with_frames: Vec<_> = jobs.iter().filter(|job| job.frames_done > 0).map(|job| job.id).collect();
+    let newest = state.store.newest_frames(&with_frames).await?;
+    let shown = present::jobs::load(state, jobs).await?;
+    let row = |(stored, (job, live)): (&StoredJob, (Job, Option<JobLive>))| {
+        let in_hand = live.map_or(0, |live| u64::try_from(live.in_hand.len()).unwrap_or(0));
+        JobRow::new(&job, in_hand, newest.get(&stored.id).copied())
     };
-    Ok(JobRow::new(&present::jobs::load_one(state, job).await?, in_hand, newest))
+    Ok(jobs.iter().zip(shown).map(row).collect())
 }

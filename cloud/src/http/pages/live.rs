@@ -70,7 +70,8 @@ async fn job_pieces(
 ) -> Answer<String> {
     let row = state.store.job_of(account, id).await?;
     if matches!(topic, Topic::JobsOf(_)) {
-        let html = fill(state, &jobs::row(state, &row).await?)?;
+        let rows = jobs::rows(state, std::slice::from_ref(&row)).await?;
+        let html = rows.iter().map(|row| fill(state, row)).collect::<Answer<String>>()?;
         return Ok(piece(&format!("row-{id}"), "outerMorph", &html));
     }
     let mut html = fill(state, &job::live_parts(state, &row).await?)?;

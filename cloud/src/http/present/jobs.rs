@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pictor_actors::ids::JobId;
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::protocol::assignment::{OutputFormat, RenderEngine};
 use pictor_cloud_api::jobs::{FailureGroup, Frame, Job, JobSettings};
@@ -18,30 +19,46 @@ use crate::store::{FailureRow, FrameRow, JobRow, JobWarningRow};
 /// # Errors
 /// As the store's.
 pub async fn load_one(state: &AppState, row: &JobRow) -> Answer<Job> {
+    let mut notes = notes_of(state, std::slice::from_ref(row)).await?;
     let live = live_of(state, row).await;
-    let notes = Notes {
-        frame_mean_ms: state.store.frame_mean_ms(row.id).await?,
-        warnings: state.store.job_warnings(row.id).await?,
-        failures: state.store.job_failures(row.id).await?,
-    };
-    Ok(job(row, live.as_ref(), &notes))
+    Ok(job(row, live.as_ref(), &notes.remove(&row.id).unwrap_or_default()))
 }
 
-/// Jobs in the order of their rows.
+/// Jobs in the order of their rows, each with what its actor knows. As many questions for a long page as
+/// for a short one.
 ///
 /// # Errors
 /// As the store's.
-pub async fn load(state: &AppState, rows: &[JobRow]) -> Answer<Vec<Job>> {
-    let mut jobs = Vec::with_capacity(rows.len());
-    for row in rows {
-        jobs.push(load_one(state, row).await?);
+pub async fn load(state: &AppState, rows: &[JobRow]) -> Answer<Vec<(Job, Option<JobLive>)>> {
+    let notes = notes_of(state, rows).await?;
+    let is_live = |row: &&JobRow| row.state.is_live();
+    let mut live = state.farm.jobs_live(rows.iter().filter(is_live).map(|row| row.id).collect()).await;
+    let none = Notes::default();
+    let shown = |row: &JobRow| {
+        let live = live.remove(&row.id);
+        (job(row, live.as_ref(), notes.get(&row.id).unwrap_or(&none)), live)
+    };
+    Ok(rows.iter().map(shown).collect())
+}
+
+async fn notes_of(state: &AppState, rows: &[JobRow]) -> Answer<BTreeMap<JobId, Notes>> {
+    let jobs: Vec<JobId> = rows.iter().map(|row| row.id).collect();
+    let mut notes: BTreeMap<JobId, Notes> = BTreeMap::new();
+    for warning in state.store.job_warnings(&jobs).await? {
+        notes.entry(warning.job_id).or_default().warnings.push(warning);
     }
-    Ok(jobs)
+    for failure in state.store.job_failures(&jobs).await? {
+        notes.entry(failure.job_id).or_default().failures.push(failure);
+    }
+    for (job, mean) in state.store.frame_means_ms(&jobs).await? {
+        notes.entry(job).or_default().frame_mean_ms = Some(mean);
+    }
+    Ok(notes)
 }
 
 /// What the job's actor knows; nothing for a job that has none.
 pub async fn live_of(state: &AppState, row: &JobRow) -> Option<JobLive> {
-    if row.state.is_live() { state.farm.job_live(row.id).await } else { None }
+    if row.state.is_live() { state.farm.jobs_live(vec![row.id]).await.remove(&row.id) } else { None }
 }
 
 /// What was noted about a job.

@@ -16,7 +16,7 @@ pub use open::{Engine, SchemaError, is_there};
 pub(in crate::store) use row::row;
 pub use row::{Column, FromRow, Row, Value};
 pub(in crate::store) use session::args;
-pub use session::{Session, table};
+pub use session::{Session, list, table};
 
 row! {
     /// A count, selected `AS number` and cast to BIGINT where it is not one.

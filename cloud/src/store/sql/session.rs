@@ -141,6 +141,12 @@ pub fn table(rows: usize, columns: usize) -> String {
     (0..rows).map(|number| row(number * columns + 1)).collect::<Vec<_>>().join(", ")
 }
 
+/// `($2, $3, $4)`: that many placeholders from that number on, for `IN`.
+pub fn list(first: usize, count: usize) -> String {
+    let marks: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
+    format!("({})", marks.join(", "))
+}
+
 /// The values of a statement, in the order of `$1`, `$2`, …
 macro_rules! args {
     ($($value:expr),* $(,)?) => {{

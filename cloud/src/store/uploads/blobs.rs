@@ -7,7 +7,7 @@
 use pictor_actors::ids::AccountId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 
-use crate::store::sql::{Number, Session, args, row, table};
+use crate::store::sql::{Number, Session, args, list, row, table};
 use crate::store::{Result, Store};
 
 /// Rows of one statement: two values each, within what the databases take.
@@ -171,12 +171,6 @@ async fn drop_unused(
         session.run(text, unused.iter().flat_map(|hash| args![hash]).collect()).await?;
     }
     Ok(unused)
-}
-
-/// `($2, $3, $4)`: that many placeholders from that number on.
-fn list(first: usize, count: usize) -> String {
-    let marks: Vec<_> = (first..first + count).map(|number| format!("${number}")).collect();
-    format!("({})", marks.join(", "))
 }
 
 pub async fn keep_blob(

@@ -2,4 +2,5 @@
 
 mod frames;
 mod jobs;
+mod queries;
 mod workers;

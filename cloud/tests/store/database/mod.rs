@@ -3,5 +3,6 @@
 mod cut;
 mod plans;
 mod schema;
+mod statements;
 mod turns;
 mod unanswered;

@@ -1,18 +1,12 @@
 //! How the databases find the rows of the queries that run all the time: by an index, however many rows there
 //! are. The statements are taken from the databases' own log, so that none is written down twice.
-//!
-//! The log is the process's: meant for nextest, which gives each test a process.
 
-use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
-
+use pictor_actors::ids::JobId;
 use pictor_cloud::config::{DatabaseConfig, Secret};
 use pictor_cloud::store::{PageRequest, Store, WorkerSort};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::statements;
 use crate::engines::Engine;
 use crate::farm::{T0, at, granted, scene};
 
@@ -22,49 +16,12 @@ const GROWING: [&str; 4] = ["tasks", "frames", "leases", "log_lines"];
 /// Tables that are large too, but have indexes over the few rows that are live.
 const LARGE: [&str; 4] = ["jobs", "workers", "blobs", "uploads"];
 
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Statements;
-
-#[derive(Default)]
-struct Words {
-    summary: String,
-    whole: String,
-}
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "summary" => value.clone_into(&mut self.summary),
-            "db.statement" => value.clone_into(&mut self.whole),
-            _ => {}
-        }
-    }
-}
-
-impl<S: tracing::Subscriber> Layer<S> for Statements {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != "sqlx::query" {
-            return;
-        }
-        let mut words = Words::default();
-        event.record(&mut words);
-        let text = if words.whole.trim().is_empty() { words.summary } else { words.whole };
-        SAID.lock().unwrap_or_else(PoisonError::into_inner).push(text.trim().to_owned());
-    }
-}
-
 /// The statements of the queries that run all the time, each once.
 async fn hot_statements(store: &Store) -> Vec<String> {
     let scene = scene(store, 4, 2).await;
     let lease = granted(store, &scene.tasks[0], scene.worker.id).await;
     let (job, account, page) = (scene.job.id, scene.job.account_id, PageRequest::default());
-    let _ = tracing_subscriber::registry().with(Statements).try_init();
-    SAID.lock().unwrap().clear();
+    statements::listen();
     store.ready_tasks(at(9), 16, 100).await.unwrap();
     store.expired_leases(at(9), 10).await.unwrap();
     store.live_leases_of_worker(scene.worker.id).await.unwrap();
@@ -78,15 +35,17 @@ async fn hot_statements(store: &Store) -> Vec<String> {
     store.frames_between(job, 1, 2).await.unwrap();
     store.frames_of_failed_tasks(job).await.unwrap();
     store.frames_beside(job, 1).await.unwrap();
-    store.newest_frame(job).await.unwrap();
-    store.frame_mean_ms(job).await.unwrap();
+    let jobs = [job, JobId::generate(), JobId::generate()];
+    store.newest_frames(&jobs).await.unwrap();
+    store.frame_means_ms(&jobs).await.unwrap();
+    store.job_warnings(&jobs).await.unwrap();
     store.log_of(job, &page).await.unwrap();
-    store.job_failures(job).await.unwrap();
+    store.job_failures(&jobs).await.unwrap();
     store.live_jobs().await.unwrap();
     store.list_jobs(account, &[], None, &page).await.unwrap();
     store.list_workers(account, WorkerSort::Name, None, &page).await.unwrap();
     store.unused_blobs(1, T0).await.unwrap();
-    let mut said = std::mem::take(&mut *SAID.lock().unwrap());
+    let mut said = statements::heard();
     said.sort();
     said.dedup();
     said.retain(|text| text.starts_with("SELECT"));

@@ -44,7 +44,8 @@ pub async fn list_jobs(
     let page = present::page_request(&PageQuery { limit, cursor })?;
     let rows = state.store.list_jobs(caller.id(), &states, search.as_deref(), &page).await?;
     let next_cursor = rows.next.map(|cursor| cursor.as_str().to_owned());
-    Ok(Json(Page { items: present::jobs::load(&state, &rows.rows).await?, next_cursor }))
+    let jobs = present::jobs::load(&state, &rows.rows).await?;
+    Ok(Json(Page { items: jobs.into_iter().map(|(job, _)| job).collect(), next_cursor }))
 }
 
 /// The states that a query names; none: all.
