@@ -38,7 +38,7 @@ pub struct Upload {
     pub blake3: Option<String>,
     /// Once complete: what is inside.
     pub content: Option<UploadContent>,
-    /// Unfinished uploads are removed then, RFC 3339.
+    /// Removed then if it is not complete, or if no job uses it; RFC 3339. Using it puts that off.
     pub expires_at: String,
 }
 

@@ -12,7 +12,7 @@ use pictor_actors::units::Millis;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::uploads::{UploadNow, part_count};
+use super::uploads::{UPLOAD_VALID_FOR, UploadNow, part_count};
 use super::{Ingest, IngestError};
 use crate::blobs::Stored;
 use crate::store::{StoreError, UploadRow, UploadState, between};
@@ -114,7 +114,9 @@ impl Ingest {
         faults::pass("complete.joined").await.map_err(StoreError::from)?;
         let content = self.content_of(row, stored).await?;
         let Stored { hash, size } = stored;
-        let finishing = self.inner.store.finish_upload(row.id, hash, size, &content, self.now());
+        let now = self.now();
+        let times = (now, now.plus(UPLOAD_VALID_FOR));
+        let finishing = self.inner.store.finish_upload(row.id, hash, size, &content, times);
         let finished = between("complete.before", finishing, "complete.after").await?;
         // Left-over parts are no harm: they go with the sweep.
         if let Err(error) = self.inner.blobs.drop_parts(row.id).await {

@@ -11,6 +11,7 @@ use pictor_actors::units::BlobHash;
 use pictor_cloud_api::uploads::UploadContent;
 
 use super::error::listed;
+use super::uploads::UPLOAD_VALID_FOR;
 use super::{Ingest, IngestError};
 use crate::blobs::{BlobError, Blobs, Stored};
 
@@ -41,8 +42,9 @@ impl Ingest {
         source: BlobHash,
         main: Option<&str>,
     ) -> Result<PreparedInputs, IngestError> {
-        let upload =
-            self.inner.store.upload_content(account, source).await?.ok_or(IngestError::NotUploaded)?;
+        // It must not go while the job is made.
+        let upload = self.inner.store.use_upload(account, source, self.now().plus(UPLOAD_VALID_FOR)).await?;
+        let upload = upload.ok_or(IngestError::NotUploaded)?;
         let content = upload.content.ok_or(IngestError::NotUploaded)?;
         let main = chosen(&content, main)?;
         let list = content

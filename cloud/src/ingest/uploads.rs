@@ -8,8 +8,9 @@ use super::{Ingest, IngestError};
 use crate::blobs::{BlobError, BytesIn};
 use crate::store::{NewUploadRow, StoreError, UploadRow, UploadState, between};
 
-/// An upload that is not finished by then is thrown away: a bad line for a week is a lost cause.
-const UPLOAD_VALID_FOR: Millis = Millis::from_secs(7 * 24 * 3600);
+/// An upload that is not finished by then is thrown away: a bad line for a week is a lost cause. One that is
+/// complete, too, if no job uses it: counted from when it was completed, announced again or submitted last.
+pub(super) const UPLOAD_VALID_FOR: Millis = Millis::from_secs(7 * 24 * 3600);
 /// Characters of a file name.
 const FILE_NAME_CHARS_MAX: usize = 200;
 
@@ -75,7 +76,7 @@ impl Ingest {
         hash: Option<BlobHash>,
     ) -> Result<Option<UploadRow>, IngestError> {
         let Some(hash) = hash else { return Ok(None) };
-        let found = self.inner.store.upload_content(account, hash).await?;
+        let found = self.inner.store.use_upload(account, hash, self.now().plus(UPLOAD_VALID_FOR)).await?;
         Ok(match (found, self.inner.blobs.head(hash).await?) {
             (Some(row), Some(_)) => Some(row),
             (Some(_) | None, _) => None,

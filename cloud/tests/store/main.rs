@@ -73,6 +73,7 @@ on_both_engines! {
         a_zero_byte_in_a_text_breaks_no_write;
     uploads:
         an_upload_goes_from_open_to_complete
+        a_complete_upload_that_no_job_uses_goes_in_time
         blobs_belong_to_who_brought_them
         only_blobs_that_nothing_refers_to_are_dropped
         a_blob_that_is_brought_again_is_not_dropped;

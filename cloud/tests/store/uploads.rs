@@ -1,6 +1,6 @@
 //! Uploads and blobs.
 
-use pictor_actors::ids::UploadId;
+use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::units::BlobHash;
 use pictor_cloud::store::{ConflictKind, NewFrame, NewJobRow, NewUploadRow, Store, StoreError, UploadState};
 use pictor_cloud_api::uploads::UploadContent;
@@ -33,7 +33,7 @@ pub async fn an_upload_goes_from_open_to_complete(store: Store) {
     assert!(matches!(store.note_part(new.id, 0, 1).await, Err(StoreError::Conflict(ConflictKind::State))));
     let content = UploadContent { file_count: 1, ..UploadContent::default() };
     for _ in 0..2 {
-        let row = store.finish_upload(new.id, hash(7), 20, &content, T0).await.unwrap();
+        let row = store.finish_upload(new.id, hash(7), 20, &content, (T0, at(90))).await.unwrap();
         assert_eq!((row.state, row.blob_hash), (UploadState::Complete, Some(hash(7))));
     }
     assert!(store.expired_uploads(at(60), 10).await.unwrap().is_empty());
@@ -55,6 +55,52 @@ pub async fn blobs_belong_to_who_brought_them(store: Store) {
     assert_eq!((blob.size, blob.created_at), (5, T0));
     assert!(store.account_owns_blob(one, hash(3)).await.unwrap());
     assert!(!store.account_owns_blob(other, hash(3)).await.unwrap());
+}
+
+/// A complete upload of that blob, kept until `at(90)`.
+async fn complete(store: &Store, account: AccountId, seed: u8) -> UploadId {
+    let new = NewUploadRow {
+        id: UploadId::generate(),
+        account_id: account,
+        file_name: "scene.blend".to_owned(),
+        size: 20,
+        part_size: 16,
+        declared_hash: None,
+        expires_at: at(60),
+    };
+    store.create_upload(&new, T0).await.unwrap();
+    store.note_part(new.id, 0, 16).await.unwrap();
+    store.finish_upload(new.id, hash(seed), 20, &UploadContent::default(), (T0, at(90))).await.unwrap();
+    new.id
+}
+
+pub async fn a_complete_upload_that_no_job_uses_goes_in_time(store: Store) {
+    let one = account(&store, "one@example.org").await.id;
+    let other = account(&store, "two@example.org").await.id;
+    let (lonely, used) = (complete(&store, one, 1).await, complete(&store, one, 2).await);
+    let (again, of_other) = (complete(&store, one, 3).await, complete(&store, other, 2).await);
+    store.create_job(&NewJobRow { source_hash: hash(2), ..new_job(one, "film", 1) }, T0).await.unwrap();
+    let touched = store.use_upload(one, hash(3), at(200)).await.unwrap().unwrap();
+    assert_eq!((touched.id, touched.expires_at), (again, at(200)));
+    let earlier = store.use_upload(one, hash(3), at(150)).await.unwrap().unwrap();
+    assert_eq!(earlier.expires_at, at(200), "never sooner");
+    assert_eq!(store.use_upload(other, hash(3), at(200)).await.unwrap(), None, "it is another's");
+
+    assert_eq!(store.drop_unused_uploads(at(89), 10).await.unwrap(), 0);
+    assert_eq!(store.drop_unused_uploads(at(90), 1).await.unwrap(), 1, "a few at a time");
+    assert_eq!(store.drop_unused_uploads(at(90), 10).await.unwrap(), 1);
+    assert_eq!(store.drop_unused_uploads(at(90), 10).await.unwrap(), 0);
+    for (account, id) in [(one, lonely), (other, of_other)] {
+        assert!(matches!(store.upload(account, id).await, Err(StoreError::NotFound)));
+        assert_eq!(store.upload_parts(id).await.unwrap(), []);
+    }
+    assert!(store.upload(one, used).await.is_ok(), "a job of its account names its blob");
+    assert!(store.upload(one, again).await.is_ok());
+    assert_eq!(store.drop_unused_uploads(at(300), 10).await.unwrap(), 1);
+    assert!(store.upload(one, used).await.is_ok(), "as long as there is the job");
+    assert_eq!(store.use_upload(one, hash(3), at(400)).await.unwrap(), None);
+    let unused = store.unused_blobs(1, at(300)).await.unwrap();
+    assert_eq!(unused, [hash(1)], "its bytes can go");
 }
 
 /// Drops what is unused in all shards, as the sweep does; what was dropped, ascending.
@@ -87,7 +133,7 @@ pub async fn only_blobs_that_nothing_refers_to_are_dropped(store: Store) {
     };
     store.create_upload(&upload, T0).await.unwrap();
     let content = UploadContent { files_blake3: Some(hash(5).to_string()), ..UploadContent::default() };
-    store.finish_upload(upload.id, hash(4), 20, &content, T0).await.unwrap();
+    store.finish_upload(upload.id, hash(4), 20, &content, (T0, at(90))).await.unwrap();
     // The lists of the upload's and of the job's files, and one of a job that was never made.
     store.put_manifest(hash(5), 9, &[hash(6), hash(7), hash(6)], Some(one), T0).await.unwrap();
     store.put_manifest(hash(2), 9, &[hash(7)], Some(one), T0).await.unwrap();

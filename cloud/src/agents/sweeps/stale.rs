@@ -1,4 +1,4 @@
-//! What is merely old: uploads nobody goes on with, and rows that only grow in number.
+//! What is merely old: uploads that nobody goes on with or uses, and rows that only grow in number.
 
 use std::sync::Arc;
 
@@ -46,6 +46,7 @@ impl Stale {
         let store = &self.store;
         let ago = |time: Millis| UnixMillis(now.0.saturating_sub_unsigned(time.0));
         let (keys, secrets, history) = (ago(KEYS_KEPT_FOR), ago(SECRETS_KEPT_FOR), ago(HISTORY_KEPT_FOR));
+        in_steps("unused uploads", async || store.drop_unused_uploads(now, ROWS_MAX).await).await;
         in_steps("request keys", async || store.drop_idempotency_keys(keys, ROWS_MAX).await).await;
         in_steps("sessions", async || store.drop_expired_sessions(now, ROWS_MAX).await).await;
         in_steps("configuration files", async || store.drop_old_enrolments(secrets, ROWS_MAX).await).await;

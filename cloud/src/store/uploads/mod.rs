@@ -9,9 +9,14 @@ use pictor_actors::ids::{AccountId, UploadId};
 use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_api::uploads::UploadContent;
 
-use super::sql::{args, row};
+use super::sql::{args, list, row};
 use super::{ConflictKind, Result, Store, StoreError};
 use blobs::keep_blob;
+
+/// What makes a complete upload unused; `$1` is the time.
+const IS_UNUSED: &str = "uploads.state = 'complete' AND uploads.expires_at <= $1
+    AND NOT EXISTS (SELECT 1 FROM jobs
+        WHERE jobs.source_hash = uploads.blob_hash AND jobs.account_id = uploads.account_id)";
 
 /// Where an upload stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +86,7 @@ row! {
         pub content: Option<UploadContent>,
         /// Begun.
         pub created_at: UnixMillis,
-        /// Removed then, unless complete.
+        /// Removed then, if it is not complete or no job uses it.
         pub expires_at: UnixMillis,
     }
 }
@@ -101,8 +106,16 @@ pub struct NewUploadRow {
     pub part_size: u64,
     /// Hash the client announced.
     pub declared_hash: Option<BlobHash>,
-    /// Removed then, unless complete.
+    /// Removed then, unless complete by then.
     pub expires_at: UnixMillis,
+}
+
+row! {
+    /// An upload's id.
+    pub struct IdRow {
+        /// It.
+        pub id: UploadId,
+    }
 }
 
 row! {
@@ -184,14 +197,15 @@ impl Store {
         if moved == 0 { Err(StoreError::Conflict(ConflictKind::State)) } else { Ok(()) }
     }
 
-    /// Completes an upload: its blob exists, belongs to the account, and this is inside. Again is harmless.
+    /// Completes an upload: its blob exists, belongs to the account, and this is inside. It is kept until
+    /// then, and while a job uses it. Again is harmless.
     pub async fn finish_upload(
         &self,
         id: UploadId,
         hash: BlobHash,
         size: u64,
         content: &UploadContent,
-        now: UnixMillis,
+        (now, until): (UnixMillis, UnixMillis),
     ) -> Result<UploadRow> {
         let content = content.clone();
         self.begin_write(move |session| {
@@ -200,9 +214,10 @@ impl Store {
                 keep_blob(session, hash, size, Some(row.account_id), now).await?;
                 session
                     .one(
-                        "UPDATE uploads SET state = 'complete', blob_hash = $2, content = $3, files_hash = $4
+                        "UPDATE uploads SET state = 'complete', blob_hash = $2, content = $3, files_hash = $4,
+                             expires_at = $5
                          WHERE id = $1 RETURNING *",
-                        args![id, hash, content, content.files_blake3],
+                        args![id, hash, content, content.files_blake3, until],
                     )
                     .await
             })
@@ -231,6 +246,31 @@ impl Store {
         .await
     }
 
+    /// Forgets complete uploads past their time that no job of their account uses, at most `limit`; returns
+    /// how many. What only they referred to can then be removed.
+    pub async fn drop_unused_uploads(&self, now: UnixMillis, limit: u32) -> Result<u64> {
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                // Changes nothing, but holds the rows: whoever uses one of them at this moment waits and
+                // finds it gone, or was first, and it is kept.
+                let held = format!(
+                    "UPDATE uploads SET expires_at = expires_at
+                     WHERE id IN (SELECT id FROM uploads WHERE {IS_UNUSED} ORDER BY expires_at LIMIT $2)
+                       AND {IS_UNUSED} RETURNING id"
+                );
+                let unused: Vec<IdRow> = session.all(held, args![now, limit]).await?;
+                if unused.is_empty() {
+                    return Ok(0);
+                }
+                let marks = list(1, unused.len());
+                let ids = || unused.iter().flat_map(|row| args![row.id]).collect();
+                session.run(format!("DELETE FROM upload_parts WHERE upload_id IN {marks}"), ids()).await?;
+                session.run(format!("DELETE FROM uploads WHERE id IN {marks}"), ids()).await
+            })
+        })
+        .await
+    }
+
     /// The newest upload of the account that is not complete, of the same bytes: sending goes on there.
     pub async fn unfinished_upload(
         &self,
@@ -245,6 +285,28 @@ impl Store {
              ORDER BY id DESC LIMIT 1",
             args![account, declared_hash, size, now],
         )
+        .await
+    }
+
+    /// The account's newest complete upload of that blob, which is about to be used: it is kept until then at
+    /// least.
+    pub async fn use_upload(
+        &self,
+        account: AccountId,
+        hash: BlobHash,
+        until: UnixMillis,
+    ) -> Result<Option<UploadRow>> {
+        self.begin_write(move |session| {
+            Box::pin(async move {
+                let sql = "UPDATE uploads
+                           SET expires_at = CASE WHEN expires_at < $3 THEN $3 ELSE expires_at END
+                           WHERE id = (SELECT id FROM uploads
+                               WHERE account_id = $1 AND blob_hash = $2 AND state = 'complete'
+                               ORDER BY id DESC LIMIT 1)
+                           RETURNING *";
+                session.optional(sql, args![account, hash, until]).await
+            })
+        })
         .await
     }
 

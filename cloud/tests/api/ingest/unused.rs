@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_actors::units::{BlobHash, Millis};
-use pictor_cloud::agents::sweeps::Unused;
+use pictor_cloud::agents::sweeps::{Stale, Unused};
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 
@@ -100,6 +100,39 @@ async fn what_nothing_refers_to_goes_after_a_day_and_all_else_stays() {
     assert_eq!(std::fs::read_dir(&uploads).unwrap().count(), 1);
     let inputs = program.get(&format!("/api/v1/jobs/{}/inputs", made.value()["id"].as_str().unwrap())).await;
     assert_eq!(inputs.status, 200, "{inputs}");
+}
+
+#[tokio::test]
+async fn an_upload_that_no_job_uses_goes_a_week_after_its_last_use() {
+    const DAY: u64 = 24 * 3600;
+    let app = TestApp::start().await;
+    let mut contents = Vec::new();
+    for name in ["unused", "used", "announced"] {
+        contents.push((name, format!("BLENDER-v304 {name}").into_bytes()));
+        let (name, bytes) = contents.last().unwrap();
+        assert_eq!(upload(&app.token("all").await, &format!("{name}.blend"), bytes).await.status, 200);
+    }
+    let of = |wanted: &str| contents.iter().find(|(name, _)| *name == wanted).unwrap().1.as_slice();
+    let job = json!({ "blake3": hash_of(of("used")).to_string(), "frames": "1" });
+    assert_eq!(app.token("all").await.post("/api/v1/jobs", &job).await.status, 201);
+    app.clock.advance(Millis::from_secs(6 * DAY));
+    let bytes = of("announced");
+    let new = json!({ "file_name": "a.blend", "size": bytes.len(), "blake3": hash_of(bytes).to_string() });
+    assert_eq!(app.token("all").await.post("/api/v1/uploads", &new).await.status, 200, "it is known");
+    for days in [2, 6] {
+        app.clock.advance(Millis::from_secs(days * DAY));
+        let clock = Arc::new(app.clock.clone());
+        Stale::new(app.store.clone(), Arc::clone(&app.blobs), clock).pass().await;
+        sweep_everything(&app).await;
+        let is_there = async |name: &str| app.blobs.head(hash_of(of(name))).await.unwrap().is_some();
+        let is_known = async |name: &str| {
+            app.store.upload_content(app.owner.id, hash_of(of(name))).await.unwrap().is_some()
+        };
+        assert!(!is_there("unused").await && !is_known("unused").await, "nobody came for it");
+        assert!(is_there("used").await && is_known("used").await, "its job may be submitted again");
+        assert_eq!(is_there("announced").await, days == 2);
+        assert_eq!(is_known("announced").await, days == 2);
+    }
 }
 
 fn body(bytes: &'static [u8]) -> pictor_cloud::blobs::BytesIn {
