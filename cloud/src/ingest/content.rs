@@ -8,7 +8,8 @@ use pictor_actors::protocol::assignment::{InputFile, InputManifest};
 use pictor_actors::units::BlobHash;
 use pictor_cloud_api::uploads::{BlendScene, UploadContent};
 
-use super::inspect::{Inspected, InspectedScene, Link};
+use super::heads::{Head, NOT_BLEND};
+use super::inspect::{Inspected, InspectedScene, Link, Unread};
 use super::scratch::as_file;
 use super::unpack::unpack;
 use super::{Ingest, IngestError, prepare};
@@ -31,22 +32,11 @@ impl Ingest {
     ) -> Result<UploadContent, IngestError> {
         let is_zip = row.file_name.to_lowercase().ends_with(".zip");
         let files = if is_zip { self.unpacked(stored).await? } else { one_file(row, stored) };
-        let blend_files: Vec<String> =
-            files.iter().map(|file| file.path.clone()).filter(|path| is_blend(path)).collect();
-        if blend_files.is_empty() {
-            let why = "the zip holds no .blend file: put the scene in it, and not inside another zip";
-            return Err(IngestError::Refused(why.to_owned()));
-        }
+        let content = self.read_scenes(&files, is_zip).await?;
         self.own(&files, row.account_id).await?;
-        let mut content = UploadContent {
-            file_count: u32::try_from(files.len()).unwrap_or(u32::MAX),
-            blend_files,
-            ..UploadContent::default()
-        };
-        self.read_scenes(&files, &mut content).await;
         let list = InputManifest { main: String::new(), files };
-        content.files_blake3 = Some(self.put_manifest(&list, Some(row.account_id)).await?.to_string());
-        Ok(content)
+        let list = self.put_manifest(&list, Some(row.account_id)).await?;
+        Ok(UploadContent { files_blake3: Some(list.to_string()), ..content })
     }
 
     async fn unpacked(&self, stored: Stored) -> Result<Vec<InputFile>, IngestError> {
@@ -71,34 +61,51 @@ impl Ingest {
         Ok(())
     }
 
-    async fn read_scenes(&self, files: &[InputFile], content: &mut UploadContent) {
+    /// Which of the files are scenes, and what these say. Refused if none is; in a zip, what only has the
+    /// name of a scene is left out with a warning.
+    async fn read_scenes(&self, files: &[InputFile], is_zip: bool) -> Result<UploadContent, IngestError> {
         let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        let mut warnings = Vec::new();
-        for file in files.iter().filter(|file| is_blend(&file.path)).take(BLEND_FILES_READ_MAX) {
-            match self.read_one(file.hash).await {
-                Ok(inspected) => {
-                    warnings.extend(inspected.notes.iter().map(|note| format!("{}: {note}", file.path)));
-                    warnings.extend(missing_links(&file.path, &inspected, &paths));
-                    content.scenes.extend(scenes_of(&file.path, inspected));
-                }
-                Err(why) => warnings.push(format!("{} could not be read here: {why}", file.path)),
+        let file_count = u32::try_from(files.len()).unwrap_or(u32::MAX);
+        let mut content = UploadContent { file_count, ..UploadContent::default() };
+        let (mut none, mut warnings, mut left) = (Vec::new(), Vec::new(), BLEND_FILES_READ_MAX);
+        for file in files.iter().filter(|file| is_blend(&file.path)) {
+            let head = Head::read(self.inner.blobs.as_ref(), file).await?;
+            if let Some(objection) = head.objection() {
+                none.push(format!("{:?} {objection}", file.path));
+                continue;
             }
+            if left > 0 {
+                left -= 1;
+                match self.read_one(file.hash).await {
+                    Ok(inspected) => {
+                        warnings.extend(inspected.notes.iter().map(|note| format!("{}: {note}", file.path)));
+                        warnings.extend(missing_links(&file.path, &inspected, &paths));
+                        content.scenes.extend(scenes_of(&file.path, inspected));
+                    }
+                    // Of one that begins as it must only the rest of its header is damaged.
+                    Err(Unread::NotBlend) if head == Head::Packed => {
+                        none.push(format!("{:?} {NOT_BLEND}", file.path));
+                        continue;
+                    }
+                    Err(why) => warnings.push(format!("{} could not be read here: {why}", file.path)),
+                }
+            }
+            content.blend_files.push(file.path.clone());
+        }
+        if content.blend_files.is_empty() {
+            return Err(no_scene(is_zip, none));
         }
         let unread = content.blend_files.len().saturating_sub(BLEND_FILES_READ_MAX);
         if unread > 0 {
             warnings.push(format!("{unread} more .blend files were not read"));
         }
-        let more = warnings.len().saturating_sub(WARNINGS_MAX);
-        warnings.truncate(WARNINGS_MAX);
-        if more > 0 {
-            warnings.push(format!("and {more} more"));
-        }
-        content.warnings = warnings;
+        content.warnings = bounded(none.into_iter().chain(warnings).collect());
+        Ok(content)
     }
 
-    async fn read_one(&self, hash: BlobHash) -> Result<Inspected, String> {
+    async fn read_one(&self, hash: BlobHash) -> Result<Inspected, Unread> {
         let file = as_file(self.inner.blobs.as_ref(), hash, &self.inner.scratch_dir);
-        let file = file.await.map_err(|error| error.to_string())?;
+        let file = file.await.map_err(|error| Unread::Unreadable(error.to_string()))?;
         self.inner.inspector.inspect(file.path()).await
     }
 
@@ -113,6 +120,25 @@ impl Ingest {
         self.inner.store.put_manifest(stored.hash, stored.size, &files, owner, self.now()).await?;
         Ok(stored.hash)
     }
+}
+
+/// `none`: of each file with the name of a scene, why it is none.
+fn no_scene(is_zip: bool, none: Vec<String>) -> IngestError {
+    IngestError::Refused(match none.into_iter().next() {
+        Some(first) if is_zip => format!("the zip holds no scene: {first}"),
+        Some(only) => only,
+        None => "the zip holds no .blend file: put the scene in it, and not inside another zip".to_owned(),
+    })
+}
+
+/// The first warnings, and how many more there are.
+fn bounded(mut warnings: Vec<String>) -> Vec<String> {
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    warnings.truncate(WARNINGS_MAX);
+    if more > 0 {
+        warnings.push(format!("and {more} more"));
+    }
+    warnings
 }
 
 fn one_file(row: &UploadRow, stored: Stored) -> Vec<InputFile> {

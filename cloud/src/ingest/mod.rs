@@ -7,6 +7,7 @@
 mod complete;
 mod content;
 mod error;
+mod heads;
 pub mod inspect;
 mod prepare;
 mod scratch;

@@ -64,7 +64,8 @@ async fn a_full_disk_is_said_so_leaves_nothing_half_and_the_upload_goes_on_later
     };
     let ballast = disk.join("ballast");
     std::fs::write(&ballast, vec![1; 5_000_000]).unwrap();
-    let bytes: Vec<u8> = (0..2_000_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let noise = (0..2_000_000_u32).map(|index| u8::try_from(index % 251).unwrap());
+    let bytes: Vec<u8> = b"BLENDER".iter().copied().chain(noise).take(2_000_000).collect();
     // One that has no room while it comes in, one that has none when its parts are joined.
     let (large, small) = (begin(&program, 4_000_000).await, begin(&program, bytes.len()).await);
     assert_full(&send(&program, &large, &[bytes.clone(), bytes.clone()].concat()).await);

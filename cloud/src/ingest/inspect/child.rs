@@ -8,10 +8,13 @@ use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::{BlendReader, Inspected, links, scenes};
+use super::{BlendReader, Inspected, Unread, links, scenes};
 
 /// Hidden verb of the program.
 pub const VERB: &str = "inspect-blend";
+
+/// Exit code for a file that is no `.blend`.
+pub(super) const NOT_BLEND: u8 = 3;
 
 /// Memory: a file that needs more is not read here (Blender itself may still render it).
 const MEMORY_BYTES_MAX: u64 = 3 * 1024 * 1024 * 1024;
@@ -30,16 +33,19 @@ pub fn asked_for(mut arguments: impl Iterator<Item = OsString>) -> Option<PathBu
     if is_reader { arguments.next().map(PathBuf::from) } else { None }
 }
 
-/// Runs the verb. Exit code 0 with JSON of [`Inspected`], or 1 with one line of text, both on standard
-/// output.
+/// Runs the verb. Exit code 0 with JSON of [`Inspected`], [`NOT_BLEND`], or 1 with one line of text, on
+/// standard output.
 #[must_use]
 pub fn run(path: &Path) -> ExitCode {
-    let answer = limit_self().and_then(|()| Oxblend.read(path)).and_then(|inspected| {
-        serde_json::to_string(&inspected).map_err(|error| format!("what was read cannot be written: {error}"))
+    let read = limit_self().map_err(Unread::Unreadable).and_then(|()| Oxblend.read(path));
+    let answer = read.and_then(|inspected| {
+        let cannot = |error| Unread::Unreadable(format!("what was read cannot be written: {error}"));
+        serde_json::to_string(&inspected).map_err(cannot)
     });
     let (text, code) = match answer {
         Ok(json) => (json, ExitCode::SUCCESS),
-        Err(why) => (why, ExitCode::FAILURE),
+        Err(Unread::NotBlend) => (String::new(), ExitCode::from(NOT_BLEND)),
+        Err(Unread::Unreadable(why)) => (why, ExitCode::FAILURE),
     };
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => code,
@@ -66,8 +72,11 @@ fn limit_self() -> Result<(), String> {
 pub struct Oxblend;
 
 impl BlendReader for Oxblend {
-    fn read(&self, path: &Path) -> Result<Inspected, String> {
-        let file = oxblend::BlendFile::open(path).map_err(|error| in_words(&error))?;
+    fn read(&self, path: &Path) -> Result<Inspected, Unread> {
+        let file = oxblend::BlendFile::open(path).map_err(|error| match error.kind {
+            NO_HEADER => Unread::NotBlend,
+            _ => Unread::Unreadable(in_words(&error)),
+        })?;
         let version = file.header().version;
         let mut inspected = Inspected {
             saved_with: Some(format!("{}.{}", version / 100, version % 100)),
@@ -80,9 +89,12 @@ impl BlendReader for Oxblend {
     }
 }
 
+/// The reader's word for bytes that do not begin as they must.
+const NO_HEADER: &str = "invalid_header";
+
 pub(super) fn in_words(error: &oxblend::Error) -> String {
     match error.kind {
-        "invalid_header" => "it does not begin like a .blend file".to_owned(),
+        NO_HEADER => "it does not begin like a .blend file".to_owned(),
         "unsupported_format" => "it is of a format newer than this cloud knows".to_owned(),
         _ => format!("{} ({})", error.message, error.kind),
     }

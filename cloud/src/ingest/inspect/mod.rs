@@ -2,7 +2,8 @@
 //!
 //! The file comes from a stranger and its format is memory dumped to disk, so it is read in a process of its
 //! own ([`child`]), with limits on memory, processor time and files, and a deadline. Whatever happens there,
-//! the answer is either facts or a sentence; never a failed upload.
+//! the answer is either facts or a sentence. Only a file that is no `.blend` at all is told apart from one
+//! that cannot be read here: Blender may still open that.
 
 pub mod child;
 mod idprops;
@@ -75,12 +76,23 @@ pub struct Link {
     pub is_pattern: bool,
 }
 
+/// Why a file was not read; for the uploader's eyes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// It is no `.blend` file, also once it is unpacked.
+    #[error("it does not begin like a .blend file")]
+    NotBlend,
+    /// It may be one: damaged, too large to be read here, or of a newer kind.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
 /// Whoever can read a `.blend` file. Behind a trait so that the library can be exchanged: the format changes
 /// with each Blender.
 pub trait BlendReader {
     /// Reads it.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be read.
-    fn read(&self, path: &Path) -> Result<Inspected, String>;
+    /// Why it cannot be read.
+    fn read(&self, path: &Path) -> Result<Inspected, Unread>;
 }

@@ -1,7 +1,7 @@
 //! Starts the reading process and waits for it, bounded.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use pictor_actors::units::Millis;
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Inspected, child};
+use super::{Inspected, Unread, child};
 
 /// Wall time for one file: the limit on processor time, and waiting for the disk.
 const WITHIN: Millis = Millis::from_secs(120);
@@ -37,9 +37,9 @@ impl Inspector {
     /// Reads one file.
     ///
     /// # Errors
-    /// A sentence that says why it could not be read; for the uploader's eyes.
-    pub async fn inspect(&self, path: &Path) -> Result<Inspected, String> {
-        let Ok(_permit) = self.permits.acquire().await else { return Err("the cloud stops".to_owned()) };
+    /// Why it could not be read.
+    pub async fn inspect(&self, path: &Path) -> Result<Inspected, Unread> {
+        let Ok(_permit) = self.permits.acquire().await else { return Err(unreadable("the cloud stops")) };
         let started = match tokio::fs::create_dir_all(&self.scratch_dir).await {
             Ok(()) => self.start(path),
             Err(error) => Err(error),
@@ -47,19 +47,23 @@ impl Inspector {
         let mut reading = started.map_err(|error| {
             let program = self.program.display();
             tracing::warn!(%error, %program, "the reader of .blend files does not start");
-            "the cloud's reader of .blend files does not start".to_owned()
+            unreadable("the cloud's reader of .blend files does not start")
         })?;
         let read = timeout(WITHIN.to_duration(), answer(&mut reading)).await;
-        let (is_success, text) = match read {
+        let (status, text) = match read {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(format!("its reader broke off: {error}")),
-            Err(_) => return Err("reading it took too long".to_owned()),
+            Ok(Err(error)) => return Err(unreadable(format!("its reader broke off: {error}"))),
+            Err(_) => return Err(unreadable("reading it took too long")),
         };
-        if is_success {
-            return serde_json::from_str(&text).map_err(|_| "its reader gave no answer".to_owned());
+        if status.success() {
+            return serde_json::from_str(&text).map_err(|_| unreadable("its reader gave no answer"));
+        }
+        if status.code() == Some(i32::from(child::NOT_BLEND)) {
+            return Err(Unread::NotBlend);
         }
         let why = text.lines().next().unwrap_or_default().chars().take(300).collect::<String>();
-        Err(if why.is_empty() { "it needs too much memory or is damaged".to_owned() } else { why })
+        let why = if why.is_empty() { "it needs too much memory or is damaged".to_owned() } else { why };
+        Err(unreadable(why))
     }
 
     fn start(&self, path: &Path) -> std::io::Result<Child> {
@@ -77,10 +81,14 @@ impl Inspector {
     }
 }
 
-async fn answer(reading: &mut Child) -> std::io::Result<(bool, String)> {
+fn unreadable(why: impl Into<String>) -> Unread {
+    Unread::Unreadable(why.into())
+}
+
+async fn answer(reading: &mut Child) -> std::io::Result<(ExitStatus, String)> {
     let mut text = String::new();
     if let Some(stdout) = reading.stdout.take() {
         stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut text).await?;
     }
-    Ok((reading.wait().await?.success(), text))
+    Ok((reading.wait().await?, text))
 }

@@ -122,7 +122,8 @@ async fn an_upload_is_gone_on_with_when_there_is_room_again() {
     let (app, is_full) = filling().await;
     let program = app.token("jobs").await;
     let part = 16 * 1024 * 1024;
-    let bytes: Vec<u8> = (0..part + 5_000).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let noise = (0..part + 5_000).map(|index| u8::try_from(index % 251).unwrap());
+    let bytes: Vec<u8> = b"BLENDER".iter().copied().chain(noise).collect();
     let id = begin(&program, "noise.blend", &bytes, Some(hash_of(&bytes))).await;
     assert_eq!(send_part(&program, &id, 1, &bytes[part..]).await.status, 200);
     is_full.store(true, Ordering::SeqCst);

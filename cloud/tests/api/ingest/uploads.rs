@@ -12,7 +12,8 @@ async fn parts_come_in_any_order_and_are_resumed() {
     let app = TestApp::start().await;
     let program = app.token("jobs").await;
     let part_size = usize::try_from(UPLOAD_PART_BYTES).unwrap();
-    let bytes: Vec<u8> = (0..part_size + 1_000).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let noise = (0..part_size + 1_000).map(|index| u8::try_from(index % 251).unwrap());
+    let bytes: Vec<u8> = b"BLENDER".iter().copied().chain(noise).take(part_size + 1_000).collect();
     let id = begin(&program, "noise.blend", &bytes, None).await;
     let sent = send_part(&program, &id, 1, &bytes[part_size..]).await;
     assert_eq!((sent.status, &sent.value()["parts_stored"]), (200, &json!([1])), "{sent}");
@@ -230,4 +231,71 @@ async fn a_damaged_scene_is_taken_with_a_warning() {
     assert_eq!(done.value()["content"]["scenes"], json!([]));
     let warning = done.value()["content"]["warnings"][0].as_str().unwrap().to_owned();
     assert!(warning.starts_with("damaged.blend could not be read here: "), "{warning}");
+}
+
+/// This as the only file of a zstd frame that does not compress (RFC 8878, 3.1.1).
+fn in_zstd(bytes: &[u8]) -> Vec<u8> {
+    let size = u8::try_from(bytes.len()).unwrap();
+    let last_raw_block = (u32::from(size) << 3 | 1).to_le_bytes();
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, size][..], &last_raw_block[..3], bytes].concat()
+}
+
+#[tokio::test]
+async fn what_only_has_the_name_of_a_scene_is_refused_in_words() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let text = b"Dear render farm, this is my scene.";
+    let not_blend = "\"scene.blend\" is not a .blend file, whatever its name says: save the scene in Blender";
+    for (bytes, words) in [
+        (text.to_vec(), not_blend),
+        (b"BLENDE".to_vec(), not_blend),
+        (in_zstd(text), not_blend),
+        (b"PK\x03\x04 and so on".to_vec(), "is a zip, not a .blend file: give its name the ending .zip"),
+    ] {
+        let refused = upload(&program, "scene.blend", &bytes).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, "invalid_input"), "{refused}");
+        let field = &refused.value()["fields"][0];
+        assert_eq!(field["field"], "file", "{refused}");
+        assert!(field["message"].as_str().unwrap().contains(words), "{refused}");
+        assert_eq!(app.store.blob(hash_of(&bytes)).await.unwrap(), None, "nothing is kept");
+    }
+}
+
+#[tokio::test]
+async fn packed_scenes_are_taken() {
+    let Some(plain) = made("plain.blend") else { return };
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let zstd = made("packed.blend").unwrap();
+    assert!(zstd.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]), "Blender packs with zstd");
+    let gzip = in_gzip(&plain);
+    for (name, bytes) in [("zstd.blend", &zstd), ("gzip.blend", &gzip)] {
+        let done = upload(&program, name, bytes).await;
+        assert_eq!(done.status, 200, "{done}");
+        assert_eq!(done.value()["content"]["scenes"].as_array().unwrap().len(), 2, "{done}");
+    }
+    let refused = upload(&program, "text.blend", &in_gzip(b"Dear render farm, this is no scene.")).await;
+    assert_eq!(refused.status, 422, "{refused}");
+}
+
+/// As Blender did before 3.0; in stored blocks (RFC 1951, 3.2.4).
+fn in_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let count = bytes.chunks(0xffff).len();
+    for (index, block) in bytes.chunks(0xffff).enumerate() {
+        let length = u16::try_from(block.len()).unwrap();
+        packed.push(u8::from(index + 1 == count));
+        packed.extend(length.to_le_bytes());
+        packed.extend((!length).to_le_bytes());
+        packed.extend(block);
+    }
+    packed.extend(crc32(bytes).to_le_bytes());
+    packed.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+    packed
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
+    })
 }

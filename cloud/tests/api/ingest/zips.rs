@@ -70,6 +70,24 @@ async fn of_several_scenes_one_has_to_be_named() {
 }
 
 #[tokio::test]
+async fn what_only_has_the_name_of_a_scene_is_left_out_of_a_zip_with_a_warning() {
+    let app = TestApp::start().await;
+    let program = app.token("jobs").await;
+    let of_a_mac = b"\0\x05\x16\x07 of a Mac";
+    let zip = zip_of(&[("._a.blend", of_a_mac), ("a.blend", b"BLENDER a"), ("b.blend", b"")]);
+    let done = upload(&program, "scene.zip", &zip).await.value();
+    let content = &done["content"];
+    assert_eq!((&content["blend_files"], &content["file_count"]), (&json!(["a.blend"]), &json!(3)), "{done}");
+    for (at, name) in ["._a.blend", "b.blend"].into_iter().enumerate() {
+        let warning = content["warnings"][at].as_str().unwrap();
+        assert!(warning.starts_with(&format!("{name:?} is not a .blend file")), "{warning}");
+    }
+    let job = json!({ "blake3": done["blake3"], "frames": "1-2" });
+    let made = program.post("/api/v1/jobs", &job).await;
+    assert_eq!((made.status, &made.value()["settings"]["main"]), (201, &json!("a.blend")), "{made}");
+}
+
+#[tokio::test]
 async fn paths_that_lead_out_are_refused() {
     for path in ["../evil.blend", "/etc/evil.blend", "a/../../evil.blend", "C:/evil.blend"] {
         refused(&zip_of(&[("a.blend", b"x"), (path, b"x")]), "leads out of its folder").await;
@@ -137,6 +155,8 @@ async fn what_is_no_zip_or_holds_no_scene_is_refused() {
     let whole = zip_of(&[("a.blend", &[7; 5_000])]);
     refused(&whole[..whole.len() - 30], "not a zip file").await;
     refused(&zip_of(&[("readme.txt", b"x")]), "no .blend file").await;
+    let words = "the zip holds no scene: \"a.blend\" is not a .blend file";
+    refused(&zip_of(&[("a.blend", b"text"), ("b.blend", b"")]), words).await;
     refused(&zip_of(&[]), "the zip is empty").await;
 }
 
