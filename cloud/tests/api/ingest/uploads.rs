@@ -204,7 +204,7 @@ async fn a_name_is_taken_where_the_file_may_have_more_than_was_read() {
     let app = TestApp::start().await;
     let program = app.token("jobs").await;
     for name in ["linked.blend", "excluded.blend", "noise.blend"] {
-        let bytes = if name == "noise.blend" { Some(b"noise".to_vec()) } else { made(name) };
+        let bytes = if name == "noise.blend" { Some(b"BLENDER noise".to_vec()) } else { made(name) };
         let Some(bytes) = bytes else { return };
         let uploaded = upload(&program, name, &bytes).await.value();
         let whole = uploaded["content"]["scenes"][0]["is_list_whole"].as_bool();
