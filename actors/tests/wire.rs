@@ -99,7 +99,7 @@ variants! {
     search_phase: SearchPhase { Running, Done }
     slot_phase: SlotPhase { Idle, Fetching, Loading, Rendering, Stopping }
     output_format: OutputFormat { Png, Jpeg, OpenExr, OpenExrMultilayer }
-    render_engine: RenderEngine { Cycles, Eevee, Workbench }
+    render_engine: RenderEngine { Cycles, Eevee, Workbench, Simulated }
     decline_reason: DeclineReason { SlotBusy, NotAccepting, DiskFull, CannotRun }
     cancel_reason: CancelReason { JobCancelled, JobPaused, Superseded, NotAnswered }
     frame_state: FrameState { Started, Rendering, Rendered }
@@ -125,6 +125,7 @@ fn named_in_from_worker(message: &FromWorker) -> Vec<String> {
         }
         FromWorker::MachineChanged(changed) => {
             names.extend(changed.machine.software_search.iter().map(search_phase));
+            names.extend(changed.machine.software.iter().flat_map(|found| &found.engines).map(render_engine));
         }
         FromWorker::Heartbeat(heartbeat) => {
             names.push(activity(&heartbeat.activity));

@@ -130,7 +130,7 @@ impl OutputFormat {
     }
 }
 
-/// Blender's render engines.
+/// What renders: Blender's engines, and the stand-in of simulated farms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderEngine {
@@ -140,6 +140,9 @@ pub enum RenderEngine {
     Eevee,
     /// The viewport's solid look; needs a graphics context.
     Workbench,
+    /// Nothing real: made-up pictures by simulated workers, which offer this and nothing else. Only a job
+    /// that asks for it by name gets there, and only where the cloud allows simulation.
+    Simulated,
 }
 
 /// Bounds the engine runs under.

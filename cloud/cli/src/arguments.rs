@@ -90,8 +90,8 @@ pub struct SubmitArguments {
     /// Camera by name
     #[arg(long)]
     pub camera: Option<String>,
-    /// cycles, eevee or workbench
-    #[arg(long, value_parser = ["cycles", "eevee", "workbench"])]
+    /// cycles, eevee or workbench; simulated on a cloud that allows simulation
+    #[arg(long, value_parser = ["cycles", "eevee", "workbench", "simulated"])]
     pub engine: Option<String>,
     /// Frames a task; by time unless given
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]

@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
-use super::{BlobsConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig};
+use super::{
+    BlobsConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig,
+    SimulationConfig,
+};
 use etcetera::base_strategy::BaseStrategy;
 
 /// What the command line says; it wins over everything.
@@ -117,7 +120,7 @@ fn refused(setting: &Setting, text: &str, origin: &str, wish: &str) -> String {
 
 /// What each value alone cannot tell: silences that mean more must be longer.
 fn contradictions(config: &Config, origins: &BTreeMap<&'static str, String>) -> Vec<String> {
-    let LivenessConfig { heartbeat_ms, stale_after_ms, offline_after_ms, lease_ttl_ms } = config.liveness;
+    let LivenessConfig { heartbeat_ms, stale_after_ms, offline_after_ms, lease_ttl_ms, .. } = config.liveness;
     let heartbeat = ("liveness.heartbeat_ms", heartbeat_ms);
     let stale = ("liveness.stale_after_ms", stale_after_ms);
     let offline = ("liveness.offline_after_ms", offline_after_ms);
@@ -146,6 +149,7 @@ fn defaults(data_dir: PathBuf) -> Config {
         data_dir,
         liveness: LivenessConfig::default(),
         limits: LimitsConfig::default(),
+        simulation: SimulationConfig::default(),
         log: LogConfig::default(),
     }
 }

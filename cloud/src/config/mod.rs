@@ -15,6 +15,7 @@ pub use load::{Flags, Loaded, Problems, load};
 pub use secret::Secret;
 pub use sections::{
     BlobsConfig, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, LogFormat, ServerConfig,
+    SimulationConfig,
 };
 
 pub use settings::{SETTINGS, Setting};
@@ -34,6 +35,8 @@ pub struct Config {
     pub liveness: LivenessConfig,
     /// Bounds on what clients may ask.
     pub limits: LimitsConfig,
+    /// Whether workers and pictures may be made up.
+    pub simulation: SimulationConfig,
     /// What is logged and how.
     pub log: LogConfig,
 }
@@ -57,6 +60,7 @@ impl Config {
             data_dir,
             liveness: LivenessConfig::default(),
             limits: LimitsConfig::default(),
+            simulation: SimulationConfig::default(),
             log: LogConfig::default(),
         }
     }

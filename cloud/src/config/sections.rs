@@ -119,6 +119,13 @@ impl Default for LimitsConfig {
     }
 }
 
+/// `[simulation]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SimulationConfig {
+    /// Simulated workers may connect, and jobs may ask for the simulated engine, whose pictures are made up.
+    pub allowed: bool,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {

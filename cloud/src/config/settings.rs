@@ -184,6 +184,15 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| whole(config.limits.sign_ins_per_minute),
     },
     Setting {
+        key: "simulation.allowed",
+        is_secret: false,
+        set: |config, text| {
+            config.simulation.allowed = text.parse().map_err(|_| "give true or false".to_owned())?;
+            Ok(())
+        },
+        get: |config| Some(config.simulation.allowed.into()),
+    },
+    Setting {
         key: "log.format",
         is_secret: false,
         set: |config, text| {

@@ -245,6 +245,7 @@ fn engine_of(text: Option<&str>) -> Result<Option<RenderEngine>, String> {
         Some("cycles") => Ok(Some(RenderEngine::Cycles)),
         Some("eevee") => Ok(Some(RenderEngine::Eevee)),
         Some("workbench") => Ok(Some(RenderEngine::Workbench)),
+        Some("simulated") => Ok(Some(RenderEngine::Simulated)),
         Some(other) => Err(format!("{other:?} is no engine; give cycles, eevee or workbench")),
     }
 }

@@ -41,12 +41,12 @@ impl SlotIn {
         !self.rested && self.has_engine(engine)
     }
 
-    /// Whether it has the engine; where none is known, any engine will do.
+    /// Whether it has the engine; where none is known, any real one will do.
     #[must_use]
     pub fn has_engine(&self, engine: Option<RenderEngine>) -> bool {
         match engine {
             Some(engine) => self.engines.contains(&engine),
-            None => !self.engines.is_empty(),
+            None => self.engines.iter().any(|engine| *engine != RenderEngine::Simulated),
         }
     }
 }

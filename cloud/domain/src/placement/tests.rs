@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use pictor_actors::ids::{AccountId, JobId, TaskId, WorkerId};
-use pictor_actors::protocol::assignment::RenderEngine::{Cycles, Eevee};
+use pictor_actors::protocol::assignment::RenderEngine::{Cycles, Eevee, Simulated};
 use pictor_actors::units::UnixMillis;
 use proptest::prelude::*;
 
@@ -88,6 +88,17 @@ fn the_engine_must_be_there_and_a_rested_worker_gets_nothing() {
     let rested = SlotIn { rested: true, engines: vec![Eevee], ..slot(1, 0) };
     let bare = SlotIn { engines: vec![], ..slot(2, 0) };
     assert_eq!(placed(&problem(vec![rested, bare, slot(3, 0)], vec![eevee, unknown])), [at(3, 0, 2, false)]);
+}
+
+#[test]
+fn a_simulated_worker_never_gets_a_real_job_nor_a_real_one_a_simulated_job() {
+    let simulated = SlotIn { engines: vec![Simulated], ..slot(1, 0) };
+    let any = TaskIn { engine: None, ..task(1, 1, 1) };
+    let made_up = TaskIn { engine: Some(Simulated), ..task(1, 3, 1) };
+    let tasks = vec![any, task(1, 2, 1), made_up];
+    assert_eq!(placed(&problem(vec![simulated.clone()], tasks.clone())), [at(1, 0, 3, false)]);
+    let real = placed(&problem(vec![slot(2, 0)], tasks));
+    assert_eq!(real, [at(2, 0, 1, false), at(2, 0, 2, true)]);
 }
 
 #[test]

@@ -181,5 +181,6 @@ pub const fn engine_words(engine: RenderEngine) -> &'static str {
         RenderEngine::Cycles => "Cycles",
         RenderEngine::Eevee => "EEVEE",
         RenderEngine::Workbench => "Workbench",
+        RenderEngine::Simulated => "the simulated engine",
     }
 }

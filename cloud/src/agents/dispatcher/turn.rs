@@ -99,12 +99,14 @@ fn seen_of(capacity: &[SlotCapacity]) -> SlotsSeen {
         let able = capacity.iter().filter(|slot| !slot.rested && slot.engines.contains(&engine));
         u32::try_from(able.count()).unwrap_or(u32::MAX)
     };
-    let any = capacity.iter().filter(|slot| !slot.rested && !slot.engines.is_empty()).count();
+    let is_real = |slot: &&SlotCapacity| slot.engines.iter().any(|engine| *engine != RenderEngine::Simulated);
+    let any = capacity.iter().filter(|slot| !slot.rested).filter(is_real).count();
     SlotsSeen {
         any: u32::try_from(any).unwrap_or(u32::MAX),
         cycles: count(RenderEngine::Cycles),
         eevee: count(RenderEngine::Eevee),
         workbench: count(RenderEngine::Workbench),
+        simulated: count(RenderEngine::Simulated),
     }
 }
 

@@ -72,7 +72,7 @@ pub struct JobEnded(pub JobId);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct SlotsSeen {
-    /// With any engine.
+    /// With any real engine.
     pub any: u32,
     /// With Cycles.
     pub cycles: u32,
@@ -80,6 +80,8 @@ pub struct SlotsSeen {
     pub eevee: u32,
     /// With Workbench.
     pub workbench: u32,
+    /// Of simulated workers.
+    pub simulated: u32,
 }
 
 impl SlotsSeen {
@@ -91,6 +93,7 @@ impl SlotsSeen {
             Some(RenderEngine::Cycles) => self.cycles,
             Some(RenderEngine::Eevee) => self.eevee,
             Some(RenderEngine::Workbench) => self.workbench,
+            Some(RenderEngine::Simulated) => self.simulated,
         }
     }
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use pictor_actors::limits::SLOTS_MAX;
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::hello::proof_message;
 use pictor_actors::protocol::{Challenge, Hello, Refusal, RefusalCode, Retry, VERSION, are_slots_sound};
 use pictor_actors::units::{Millis, UnixMillis};
@@ -36,6 +37,18 @@ pub(super) fn check_shape(hello: &Hello) -> Result<(), Refusal> {
         return Err(refusal(RefusalCode::Malformed, message, Retry::Never));
     }
     Ok(())
+}
+
+/// Simulated workers are welcome only where the operator says so: elsewhere they would look like machines
+/// that could render.
+pub(super) fn check_reality(hello: &Hello, is_simulation_allowed: bool) -> Result<(), Refusal> {
+    let is_simulated = hello.slots.iter().any(|slot| slot.engines.contains(&RenderEngine::Simulated));
+    if !is_simulated || is_simulation_allowed {
+        return Ok(());
+    }
+    let message = "this cloud takes no simulated workers: its operator allows them with the setting \
+                   simulation.allowed = true";
+    Err(refusal(RefusalCode::Unavailable, message.to_owned(), Retry::Never))
 }
 
 /// Whether the signature is that of the worker's key over this socket's nonce.

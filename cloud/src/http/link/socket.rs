@@ -13,7 +13,7 @@ use pictor_actors::units::Millis;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::proof::{challenge, check_proof, check_shape, refusal, refusal_for_now};
+use super::proof::{challenge, check_proof, check_reality, check_shape, refusal, refusal_for_now};
 use crate::agents::{Busy, LinkOpened};
 use crate::http::layers::gates::Gates;
 use crate::http::state::AppState;
@@ -97,6 +97,7 @@ impl Socket {
             () = shutdown.cancelled() => return Err(End::Refused(stopping())),
         };
         check_shape(&hello).map_err(End::Refused)?;
+        check_reality(&hello, self.state.config.simulation.allowed).map_err(End::Refused)?;
         let row = self.known_worker(hello.worker).await.map_err(End::Refused)?;
         check_proof(&hello, &row, &nonce).map_err(End::Refused)?;
         Ok((hello, row))

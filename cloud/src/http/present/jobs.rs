@@ -153,6 +153,7 @@ pub const fn engine_text(engine: RenderEngine) -> &'static str {
         RenderEngine::Cycles => "cycles",
         RenderEngine::Eevee => "eevee",
         RenderEngine::Workbench => "workbench",
+        RenderEngine::Simulated => "simulated",
     }
 }
 

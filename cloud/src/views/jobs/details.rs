@@ -261,6 +261,7 @@ pub fn engine_words(engine: &str) -> &str {
         "cycles" => "Cycles",
         "eevee" => "EEVEE",
         "workbench" => "Workbench",
+        "simulated" => "simulated",
         other => other,
     }
 }

@@ -152,6 +152,7 @@ fn engine_word(engine: pictor_actors::protocol::assignment::RenderEngine) -> &'s
         RenderEngine::Cycles => "Cycles",
         RenderEngine::Eevee => "EEVEE",
         RenderEngine::Workbench => "Workbench",
+        RenderEngine::Simulated => "simulated",
     }
 }
 

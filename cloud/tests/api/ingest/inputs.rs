@@ -10,6 +10,25 @@ use super::{hash_of, upload};
 use crate::harness::TestApp;
 
 #[tokio::test]
+async fn a_job_may_ask_for_made_up_pictures_only_where_the_operator_allows_them() {
+    let ask = async |app: &TestApp| {
+        let program = app.token("jobs").await;
+        let uploaded = upload(&program, "a.blend", b"BLENDER-v304 and no scene").await.value();
+        let new = json!({ "blake3": uploaded["blake3"], "frames": "1", "engine": "simulated" });
+        program.post("/api/v1/jobs", &new).await
+    };
+    let refused = ask(&TestApp::start().await).await;
+    assert_eq!(
+        (refused.status, &refused.value()["fields"][0]["field"]),
+        (422, &json!("engine")),
+        "{refused}"
+    );
+    let allowed = ask(&TestApp::start_with(|config| config.simulation.allowed = true).await).await;
+    assert_eq!(allowed.status, 201, "{allowed}");
+    assert_eq!(allowed.value()["settings"]["engine"], "simulated");
+}
+
+#[tokio::test]
 async fn a_worker_reads_the_inputs_of_its_leases_and_nothing_else() {
     let app = TestApp::start().await;
     let (program, worker) = (app.token("jobs").await, app.worker().await);

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pictor_actors::ids::WorkerId;
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{FromWorker, Hello, RefusalCode};
 use pictor_cloud_domain::liveness::Connection;
 
@@ -89,6 +90,21 @@ async fn unknown_workers_other_versions_and_too_many_slots_are_told_apart() {
     wire.challenge().await;
     wire.say(&FromWorker::Goodbye { reason: String::new() }).await;
     assert_eq!(wire.refusal().await, RefusalCode::Malformed);
+}
+
+#[tokio::test]
+async fn simulated_workers_come_in_only_where_the_operator_says_so() {
+    let simulated = |hello: &mut Hello| hello.slots[0].engines = vec![RenderEngine::Simulated];
+    let app = TestApp::start().await;
+    let worker = FakeWorker::enrolled(&app).await;
+    assert_eq!(refused(&app, &worker, simulated).await, RefusalCode::Unavailable);
+    let app = TestApp::start_with(|config| config.simulation.allowed = true).await;
+    let worker = FakeWorker::enrolled(&app).await;
+    let mut wire = Wire::open(&app.base).await;
+    let mut hello = worker.hello(&wire.challenge().await.nonce, &[]);
+    simulated(&mut hello);
+    wire.say(&FromWorker::Hello(Box::new(hello))).await;
+    wait_for(&app, worker.id, Connection::Online).await;
 }
 
 #[tokio::test]

@@ -84,6 +84,8 @@ impl Note {
             (_, RenderEngine::Eevee | RenderEngine::Workbench, _) => {
                 "install a graphics driver that works without a display (EGL); its tasks go elsewhere"
             }
+            // No program has it, so none is asked for it.
+            (_, RenderEngine::Simulated, _) => return None,
         };
         Some(Self { lack: format!("{engine:?} does not run {device}: {why}"), advice })
     }

@@ -40,11 +40,22 @@ pub async fn create(state: &AppState, account: AccountId, new: NewJob) -> Answer
     let inputs = state.ingest.prepare_inputs(account, source_hash, main).await?;
     let facts = facts_of(&inputs, new.scene.as_deref());
     let plan = JobPlan::check(&request_of(new), &facts).map_err(|wrong| wrong_fields(&wrong))?;
+    check_simulation(state, plan.needs)?;
     let row = row_of(account, source_hash, inputs, plan);
     let creating = state.store.create_job(&row, state.wall());
     let row = between("job.before", creating, "job.after").await?;
     state.farm.job_changed(row.id);
     Ok(row)
+}
+
+/// A made-up picture must never be taken for a rendered one: only where the cloud's operator says so.
+fn check_simulation(state: &AppState, needs: Option<RenderEngine>) -> Answer<()> {
+    if needs != Some(RenderEngine::Simulated) || state.config.simulation.allowed {
+        return Ok(());
+    }
+    let message = "this cloud does not simulate; give cycles, eevee or workbench (its operator allows \
+                   simulation with the setting simulation.allowed)";
+    Err(Error::field("engine", message))
 }
 
 fn request_of(new: NewJob) -> JobRequest {
