@@ -55,7 +55,8 @@ impl Timing {
                 stale_after: Millis(config.stale_after_ms),
                 offline_after: Millis(config.offline_after_ms),
             },
-            policy: HeartbeatPolicy::new(Millis(config.heartbeat_ms), lease_ttl),
+            policy: HeartbeatPolicy::new(Millis(config.heartbeat_ms), lease_ttl)
+                .with_rate(config.heartbeats_per_second_max),
             lease_ttl,
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use pictor_actors::limits::{FRAME_BYTES_MAX, UPLOAD_BYTES_MAX};
+use pictor_cloud_domain::liveness::RATE_MAX_PER_SECOND;
 use url::Url;
 
 use super::Secret;
@@ -84,11 +85,19 @@ pub struct LivenessConfig {
     pub offline_after_ms: u64,
     /// Silent for this long: its leases are released.
     pub lease_ttl_ms: u64,
+    /// Heartbeats a second of all workers together: with more workers each sends less often.
+    pub heartbeats_per_second_max: u64,
 }
 
 impl Default for LivenessConfig {
     fn default() -> Self {
-        Self { heartbeat_ms: 5_000, stale_after_ms: 15_000, offline_after_ms: 60_000, lease_ttl_ms: 120_000 }
+        Self {
+            heartbeat_ms: 5_000,
+            stale_after_ms: 15_000,
+            offline_after_ms: 60_000,
+            lease_ttl_ms: 120_000,
+            heartbeats_per_second_max: RATE_MAX_PER_SECOND,
+        }
     }
 }
 

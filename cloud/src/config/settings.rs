@@ -154,6 +154,12 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| whole(config.liveness.lease_ttl_ms),
     },
     Setting {
+        key: "liveness.heartbeats_per_second_max",
+        is_secret: false,
+        set: |config, text| number(text, 1, 1_000_000, &mut config.liveness.heartbeats_per_second_max),
+        get: |config| whole(config.liveness.heartbeats_per_second_max),
+    },
+    Setting {
         key: "limits.upload_bytes_max",
         is_secret: false,
         set: |config, text| number(text, 1, BYTES_MAX, &mut config.limits.upload_bytes_max),

@@ -25,6 +25,12 @@ impl HeartbeatPolicy {
         Self { interval_min, rate_max_per_second: RATE_MAX_PER_SECOND, grace_after_start }
     }
 
+    /// The same with another rate.
+    #[must_use]
+    pub const fn with_rate(self, rate_max_per_second: u64) -> Self {
+        Self { rate_max_per_second, ..self }
+    }
+
     /// The mean interval for so many connected workers: their total rate stays at or under the bound.
     #[must_use]
     pub fn interval(&self, workers: usize) -> Millis {
