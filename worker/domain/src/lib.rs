@@ -6,6 +6,7 @@
 //! - [`presence`]: whether the machine takes work now, and why not.
 //! - [`unheard`]: what is said again over a new line, because the old one may have lost it.
 //! - [`progress`]: what an engine says, taken apart, bounded and named.
+//! - [`unheard`]: words that the cloud may not have heard, said again over the next line.
 //! - [`wear`]: when an engine's process has grown so much that it is replaced.
 //!
 //! Not here: clocks, random numbers, files, sockets, processes. Time comes in as an argument; random numbers

@@ -1,8 +1,9 @@
 //! Owns the connection's state, the presence, and every word to and from the cloud.
 //!
-//! The rules are `pictor_worker_domain::{session, presence}`; here their effects are done. The link hands in
-//! what the cloud says; runners, uploader and sampler report how they stand; the control socket asks for the
-//! status. What must not be lost when a line breaks (how attempts ended) waits in `unheard`, within a bound.
+//! The rules are `pictor_worker_domain::{session, presence, unheard}`; here their effects are done. The link
+//! hands in what the cloud says; runners, uploader and sampler report how they stand; the control socket asks
+//! for the status. What must not be lost when a line breaks (how attempts ended) waits in `unheard`, within a
+//! bound.
 
 mod actor;
 mod effects;
