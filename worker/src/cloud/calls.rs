@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use futures_util::Stream;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use pictor_actors::ids::{JobId, LeaseId};
 use pictor_actors::protocol::enrolment::{ENROL_PATH, EnrolAnswer, EnrolRequest};
 use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
@@ -38,8 +37,17 @@ pub struct FrameUpload<'a> {
     pub render_ms: u64,
     /// Its media type.
     pub media_type: &'a str,
-    /// Where it lies.
-    pub path: &'a Path,
+    /// Where they are.
+    pub bytes: FrameBytes<'a>,
+}
+
+/// Where a frame's bytes are.
+#[derive(Debug, Clone)]
+pub enum FrameBytes<'a> {
+    /// In a file, read piece by piece.
+    File(&'a Path),
+    /// In memory: a small one.
+    Memory(Bytes),
 }
 
 /// The bytes of a blob from some place on.
@@ -103,10 +111,16 @@ impl Cloud {
     /// Sends a frame's file; the receipt is the cloud's word that it is safe. Given up only when it stands
     /// still: a slow line may take as long as it needs.
     pub async fn put_frame(&self, upload: FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
-        let file = tokio::fs::File::open(upload.path)
-            .await
-            .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
-        let (pieces, moves) = watched(ReaderStream::with_capacity(file, PIECE_BYTES));
+        let pieces = match upload.bytes {
+            FrameBytes::Memory(bytes) => stream::iter([Ok(bytes)]).boxed(),
+            FrameBytes::File(path) => {
+                let file = tokio::fs::File::open(path)
+                    .await
+                    .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
+                ReaderStream::with_capacity(file, PIECE_BYTES).boxed()
+            }
+        };
+        let (pieces, moves) = watched(pieces);
         let path = format!("/api/v1/leases/{}/frames/{}", upload.lease, upload.frame);
         let request = self
             .client()?

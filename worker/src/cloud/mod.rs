@@ -15,19 +15,22 @@ mod moving;
 pub mod socket;
 pub mod standing;
 
-pub use calls::{BlobBody, FrameUpload};
+pub use calls::{BlobBody, FrameBytes, FrameUpload};
 
 use moving::Patience;
 
 /// Connecting takes at most this long.
 const CONNECT_MAX: Millis = Millis::from_secs(10);
+/// Idle connections that one worker keeps.
+const IDLE_MAX: usize = 2;
 /// A problem document is small; more is not one.
 const PROBLEM_BYTES_MAX: usize = 16 * 1024;
 
 /// One cloud.
 pub struct Cloud {
     base: Url,
-    client: OnceLock<Client>,
+    client: Arc<OnceLock<Client>>,
+    idle_max: usize,
     patience: Patience,
     bearer: Mutex<Option<Arc<str>>>,
 }
@@ -66,8 +69,27 @@ impl Cloud {
     /// The cloud at this base address.
     #[must_use]
     pub fn new(base: Url) -> Self {
-        let patience = Patience::default();
-        Self { base, client: OnceLock::new(), patience, bearer: Mutex::new(None) }
+        Self::for_many(base, IDLE_MAX)
+    }
+
+    /// The same for callers of many identities, who keep so many idle connections together; each speaks
+    /// through a [`Cloud::sibling`].
+    #[must_use]
+    pub fn for_many(base: Url, idle_max: usize) -> Self {
+        let (client, patience) = (Arc::default(), Patience::default());
+        Self { base, client, idle_max, patience, bearer: Mutex::new(None) }
+    }
+
+    /// The same cloud over the same connections, for a caller with a bearer of its own.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            client: Arc::clone(&self.client),
+            idle_max: self.idle_max,
+            patience: self.patience,
+            bearer: Mutex::new(None),
+        }
     }
 
     #[cfg(test)]
@@ -99,7 +121,7 @@ impl Cloud {
         let client = Client::builder()
             .connect_timeout(CONNECT_MAX.to_duration())
             .user_agent(concat!("pictor-worker/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(2)
+            .pool_max_idle_per_host(self.idle_max)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()

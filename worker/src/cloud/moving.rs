@@ -91,7 +91,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
-    use crate::cloud::{Cloud, FrameUpload};
+    use crate::cloud::{Cloud, FrameBytes, FrameUpload};
 
     /// Larger than what the system's buffers take in without a reader.
     const SIZE: usize = 24 * 1024 * 1024;
@@ -133,7 +133,7 @@ mod tests {
             size: SIZE as u64,
             render_ms: 1,
             media_type: "image/png",
-            path: &path,
+            bytes: FrameBytes::File(&path),
         };
         cloud.put_frame(upload).await.map(drop)
     }

@@ -26,6 +26,14 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// # Errors
 /// Why there is none, in words.
 pub async fn connect(cloud: &url::Url) -> Result<Socket, String> {
+    connect_with(cloud, BUFFER_BYTES).await
+}
+
+/// The same with buffers of this size, of which a socket has two.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with(cloud: &url::Url, buffer_bytes: usize) -> Result<Socket, String> {
     install_crypto();
     let base = cloud.as_str().trim_end_matches('/');
     let address = match cloud.scheme() {
@@ -38,8 +46,8 @@ pub async fn connect(cloud: &url::Url) -> Result<Socket, String> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(WIRE_FRAME_BYTES_MAX))
         .max_frame_size(Some(WIRE_FRAME_BYTES_MAX))
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES);
+        .read_buffer_size(buffer_bytes)
+        .write_buffer_size(buffer_bytes);
     match connect_async_with_config(request, Some(config), true).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => Err(format!("the cloud answered {}", response.status())),

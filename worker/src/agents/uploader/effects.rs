@@ -12,7 +12,7 @@ use super::actor::Uploader;
 use super::messages::UploadEnded;
 use crate::agents::coordinator::LeaseEmptied;
 use crate::agents::tell;
-use crate::cloud::{CallError, Cloud, FrameUpload, Problem};
+use crate::cloud::{CallError, Cloud, FrameBytes, FrameUpload, Problem};
 use crate::spool::{Manifest, Spool};
 
 /// Status of a frame that nobody wants any more.
@@ -93,7 +93,7 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
             size: manifest.size(),
             render_ms: manifest.render_ms(),
             media_type: manifest.media_type(),
-            path: &path,
+            bytes: FrameBytes::File(&path),
         })
         .await;
     if let Err(injected) = faults::pass("upload.sent").await {
