@@ -3,7 +3,7 @@
 //! The same frame is always the same bytes. Never for a real job: whoever builds it must say so by name
 //! ([`FakeEngine::for_simulation`]), and it refuses software that is not a simulated machine's.
 
-mod pixels;
+pub mod pixels;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,7 +159,7 @@ impl Running {
         let format = self.request.render.format;
         let (width, height) = self.request.render.resolution.unwrap_or(self.plan.resolution);
         let path = self.request.output_dir.join(format!("frame_{frame:06}.{}", format.extension()));
-        std::fs::write(&path, pixels::picture(format, frame, width, height))?;
+        std::fs::write(&path, pixels::picture(format, frame, width, height, "simulated"))?;
         Ok(path)
     }
 

@@ -1,20 +1,33 @@
 //! Small pictures without an image library: a colour gradient that moves with the frame. PNG with stored
-//! blocks, OpenEXR without compression; JPEG is one fixed picture.
+//! blocks, OpenEXR without compression; JPEG is one fixed picture. Each carries a note, so that no two files
+//! need be the same.
 
 use pictor_actors::protocol::assignment::OutputFormat;
 
 /// Pictures are at most this wide and high: they are fakes.
 const SIDE_MAX: u32 = 512;
 const STORED_MAX: usize = 65_535;
+/// Longer notes are cut.
+const NOTE_MAX: usize = 1_024;
+const CRC_TABLE: [u32; 256] = crc_table();
 
-/// The bytes of a picture file; the same for the same arguments.
-pub fn picture(format: OutputFormat, frame: i32, width: u32, height: u32) -> Vec<u8> {
+/// The bytes of a picture file with a note in ASCII; the same for the same arguments.
+#[must_use]
+pub fn picture(format: OutputFormat, frame: i32, width: u32, height: u32, note: &str) -> Vec<u8> {
     let (width, height) = (width.clamp(1, SIDE_MAX), height.clamp(1, SIDE_MAX));
+    let note = note.get(..NOTE_MAX).unwrap_or(note);
     match format {
-        OutputFormat::Png => png(frame, width, height),
-        OutputFormat::Jpeg => include_bytes!("still.jpg").to_vec(),
-        OutputFormat::OpenExr | OutputFormat::OpenExrMultilayer => exr(frame, width, height),
+        OutputFormat::Png => png(frame, width, height, note),
+        OutputFormat::Jpeg => jpeg(note),
+        OutputFormat::OpenExr | OutputFormat::OpenExrMultilayer => exr(frame, width, height, note),
     }
+}
+
+fn jpeg(note: &str) -> Vec<u8> {
+    let still = include_bytes!("still.jpg");
+    let (begin, rest) = still.split_at(2);
+    let length = u16::try_from(note.len() + 2).unwrap_or(2).to_be_bytes();
+    [begin, &[0xff, 0xfe], &length, note.as_bytes(), rest].concat()
 }
 
 /// Red and green run over the picture, blue with the frame; each 0 to 255.
@@ -23,7 +36,7 @@ fn colour(frame: i32, x: u32, y: u32, width: u32, height: u32) -> [u8; 3] {
     [part(x, width), part(y, height), u8::try_from(frame.rem_euclid(256)).unwrap_or(0)]
 }
 
-fn png(frame: i32, width: u32, height: u32) -> Vec<u8> {
+fn png(frame: i32, width: u32, height: u32, note: &str) -> Vec<u8> {
     let mut rows = Vec::new();
     for y in 0..height {
         rows.push(0); // no filter
@@ -33,6 +46,7 @@ fn png(frame: i32, width: u32, height: u32) -> Vec<u8> {
     header.extend([8, 2, 0, 0, 0]); // 8 bits, RGB
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     chunk(&mut file, b"IHDR", &header);
+    chunk(&mut file, b"tEXt", format!("Comment\0{note}").as_bytes());
     chunk(&mut file, b"IDAT", &stored_zlib(&rows));
     chunk(&mut file, b"IEND", &[]);
     file
@@ -62,9 +76,23 @@ fn stored_zlib(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    })
+    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ CRC_TABLE[usize::from((crc as u8) ^ byte)])
+}
+
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
 }
 
 fn adler32(bytes: &[u8]) -> u32 {
@@ -76,7 +104,7 @@ fn adler32(bytes: &[u8]) -> u32 {
 }
 
 /// Three channels of 32-bit floats, one scan line a chunk.
-fn exr(frame: i32, width: u32, height: u32) -> Vec<u8> {
+fn exr(frame: i32, width: u32, height: u32, note: &str) -> Vec<u8> {
     let mut file = vec![0x76, 0x2f, 0x31, 0x01, 2, 0, 0, 0];
     let mut channels = Vec::new();
     for name in [b"B\0", b"G\0", b"R\0"] {
@@ -88,6 +116,7 @@ fn exr(frame: i32, width: u32, height: u32) -> Vec<u8> {
     let window = [0, 0, width - 1, height - 1].map(u32::to_le_bytes).concat();
     let one = 1_f32.to_le_bytes();
     attribute(&mut file, "channels", "chlist", &channels);
+    attribute(&mut file, "comments", "string", note.as_bytes());
     attribute(&mut file, "compression", "compression", &[0]);
     attribute(&mut file, "dataWindow", "box2i", &window);
     attribute(&mut file, "displayWindow", "box2i", &window);
@@ -125,12 +154,13 @@ mod tests {
 
     #[test]
     fn every_format_decodes_to_the_wanted_size_and_the_frame_shows() {
-        let decoded = image::load_from_memory(&picture(OutputFormat::Png, 7, 300, 200)).unwrap().to_rgb8();
+        let decoded =
+            image::load_from_memory(&picture(OutputFormat::Png, 7, 300, 200, "one")).unwrap().to_rgb8();
         assert_eq!(decoded.dimensions(), (300, 200));
         assert_eq!(decoded.get_pixel(299, 0).0, colour(7, 299, 0, 300, 200));
-        let still = image::load_from_memory(&picture(OutputFormat::Jpeg, 7, 64, 36)).unwrap();
+        let still = image::load_from_memory(&picture(OutputFormat::Jpeg, 7, 64, 36, "one")).unwrap();
         assert_eq!(still.to_rgb8().dimensions(), (64, 36));
-        let bytes = picture(OutputFormat::OpenExr, 51, 20, 10);
+        let bytes = picture(OutputFormat::OpenExr, 51, 20, 10, "one");
         use exr::image::read::image::ReadLayers as _;
         use exr::image::read::layers::ReadChannels as _;
         let file = exr::prelude::read().no_deep_data().largest_resolution_level().all_channels().all_layers();
@@ -139,6 +169,10 @@ mod tests {
         assert_eq!((layer.size.0, layer.size.1), (20, 10));
         let blue = layer.channel_data.list[0].sample_data.values_as_f32().next().unwrap();
         assert!((blue - 0.2).abs() < 1e-6);
-        assert_eq!(bytes, picture(OutputFormat::OpenExr, 51, 20, 10));
+        for format in [OutputFormat::Png, OutputFormat::Jpeg, OutputFormat::OpenExr] {
+            let noted = |note| picture(format, 51, 20, 10, note);
+            assert_eq!(noted("one"), noted("one"));
+            assert_ne!(noted("one"), noted("other"));
+        }
     }
 }
