@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::units::UnixMillis;
+
 /// A text that is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of the form {prefix}_ and 32 hexadecimal digits")]
@@ -31,6 +33,14 @@ macro_rules! typed_id {
             #[must_use]
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
+            }
+
+            /// When it was made, by the clock of whoever made it; nothing for an id that carries no time.
+            #[must_use]
+            pub fn made_at(&self) -> Option<UnixMillis> {
+                let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+                let millis = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
+                Some(UnixMillis(millis.checked_add(i64::from(nanos / 1_000_000))?))
             }
 
             /// The id with these bits; for tests and for simulations that choose their own.
@@ -113,6 +123,13 @@ mod tests {
         let second = JobId::generate();
         assert_eq!(first.to_string().parse::<JobId>(), Ok(first));
         assert!(first.to_string() < second.to_string());
+    }
+
+    #[test]
+    fn an_id_knows_when_it_was_made() {
+        let id: JobId = "job_019bd0e58b0070008000000000000000".parse().unwrap();
+        assert_eq!(id.made_at(), Some(UnixMillis(0x019b_d0e5_8b00)));
+        assert_eq!(JobId::from_u128(7).made_at(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What is decided stands in `pictor-worker-domain`; here it is done. [`boot`] puts the parts together,
 //! [`agents`] are the actors, [`engines`] render, [`spool`] keeps finished frames, [`inputs`] keeps what they
-//! are made of.
+//! are made of. [`simulate`] plays whole farms of made-up workers with the same rules.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod agents;
@@ -14,9 +14,10 @@ pub mod control;
 pub mod durable;
 pub mod engines;
 pub mod inputs;
-pub mod logs;
 pub mod machine;
 pub mod platform;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod spool;
 
 /// A random number for jitter; never a secret.

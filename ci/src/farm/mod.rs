@@ -2,6 +2,7 @@
 //! cloud with a folder of its own on a free loopback port, and workers enrolled with configuration files.
 //! Dropping it stops what it started, and so does the end of the tool, however it comes (`kept`).
 
+mod fleet;
 mod job;
 pub mod kept;
 mod log;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+pub use fleet::{Fleet, made_up_scene, simulating};
 use kept::Rank;
 pub use kept::{kill_hard, stop};
 pub use log::unix_ms;
@@ -130,6 +132,16 @@ impl Farm {
     pub fn restart_cloud(&mut self) -> Result<()> {
         let listen = self.listen().to_owned();
         (self.cloud, self.url) = start_cloud(&self.programs, &self.folder, &listen, &self.settings)?;
+        Ok(())
+    }
+
+    /// Ends the cloud and starts it at the same address with these settings beside its own.
+    pub fn restart_cloud_with(&mut self, settings: &[(&'static str, &str)]) -> Result<()> {
+        stop(&mut self.cloud);
+        let listen = self.listen().to_owned();
+        let more = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let all: Vec<_> = self.settings.iter().cloned().chain(more).collect();
+        (self.cloud, self.url) = start_cloud(&self.programs, &self.folder, &listen, &all)?;
         Ok(())
     }
 

@@ -18,8 +18,13 @@ impl Programs {
             arguments.push("--release");
         }
         crate::shell::run("cargo", &arguments)?;
+        Ok(Self::built(root, is_release))
+    }
+
+    /// Those of an earlier [`Programs::build`].
+    pub fn built(root: &Path, is_release: bool) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { folder: target.join(if is_release { "release" } else { "debug" }) })
+        Self { folder: target.join(if is_release { "release" } else { "debug" }) }
     }
 
     /// Those that were built together with the running test.

@@ -14,3 +14,4 @@ mod harness;
 mod network;
 mod postgres;
 mod renders;
+mod simulated;

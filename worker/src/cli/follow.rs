@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::logs;
 use super::{Exit, say};
 use crate::config::DataDir;
-use crate::logs;
 
 /// How often a followed log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -12,8 +12,11 @@ mod doctor;
 mod exit;
 mod follow;
 mod import;
+pub mod logs;
 mod run;
 mod say;
+#[cfg(feature = "simulate")]
+mod simulate;
 mod verbs;
 
 pub use exit::Exit;
@@ -65,6 +68,10 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Play a farm of made-up workers against a cloud that allows simulation: to try its dashboard, to size a
+    /// machine, to see what faults do.
+    #[cfg(feature = "simulate")]
+    Simulate(Box<simulate::SimulateArguments>),
     /// Print the worker's log.
     Logs {
         /// Go on as it grows.
@@ -88,6 +95,8 @@ pub fn main(cli: Cli) -> Exit {
         Verb::Status { .. } | Verb::Pause { .. } | Verb::Resume | Verb::Doctor { .. } | Verb::Logs { .. } => {
             DataDir::find(cli.data)
         }
+        #[cfg(feature = "simulate")]
+        Verb::Simulate(_) => DataDir::find(cli.data),
     };
     let data = match data {
         Ok(data) => data,
@@ -101,6 +110,8 @@ pub fn main(cli: Cli) -> Exit {
         Verb::Resume => on_runtime(verbs::resume(&data)),
         Verb::Doctor { json } => on_runtime(doctor::doctor(&data, json)),
         Verb::Logs { follow, lines, json } => on_runtime(follow::logs(&data, follow, lines, json)),
+        #[cfg(feature = "simulate")]
+        Verb::Simulate(arguments) => simulate::simulate(*arguments),
     }
 }
 

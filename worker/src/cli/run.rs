@@ -6,13 +6,13 @@ use std::time::Duration;
 use pictor_actors::now::SystemClock;
 use pictor_actors::supervise::{Shutdown, StopReason};
 
-use super::{Exit, say};
+use super::{Exit, logs, say};
 use crate::boot::{self, Outcome, Parts};
 use crate::config::{DataDir, Settings, identity};
 use crate::control::{Answer, InstanceLock, Request, ask};
 use crate::engines::blender::BlenderEngine;
 use crate::machine::{SlotPolicy, this_machine};
-use crate::{logs, platform};
+use crate::platform;
 
 /// Threads for what blocks (files, hashing, the sampler); each is gone after a few idle seconds.
 const BLOCKING_THREADS_MAX: usize = 8;
@@ -102,7 +102,7 @@ async fn obey_signals(shutdown: Shutdown, root: std::path::PathBuf) {
 }
 
 #[cfg(unix)]
-async fn next_signal() -> Option<&'static str> {
+pub(super) async fn next_signal() -> Option<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?);
@@ -113,7 +113,7 @@ async fn next_signal() -> Option<&'static str> {
 }
 
 #[cfg(not(unix))]
-async fn next_signal() -> Option<&'static str> {
+pub(super) async fn next_signal() -> Option<&'static str> {
     tokio::signal::ctrl_c().await.ok().map(|()| "Ctrl-C")
 }
 

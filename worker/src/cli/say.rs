@@ -10,6 +10,13 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// A line of the result in the place of the one before.
+#[cfg(feature = "simulate")]
+pub(super) fn over(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
+}
+
 /// What a person should know while waiting; no part of the result.
 pub(super) fn aside(text: &str) {
     eprintln!("pictor-worker: {text}");

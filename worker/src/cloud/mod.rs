@@ -10,6 +10,8 @@ use pictor_actors::units::Millis;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
+#[cfg(feature = "simulate")]
+mod account;
 mod calls;
 mod moving;
 pub mod socket;

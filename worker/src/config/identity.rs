@@ -78,11 +78,13 @@ impl Key {
         BASE64_STANDARD.encode(self.0.sign(&proof_message(worker, nonce)).to_bytes())
     }
 
-    fn to_text(&self) -> String {
+    /// As it lies on disk.
+    pub(crate) fn to_text(&self) -> String {
         format!("{}\n", BASE64_STANDARD.encode(self.0.to_bytes()))
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    /// From what [`Key::to_text`] gave.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let seed: [u8; 32] = BASE64_STANDARD.decode(text.trim()).ok()?.try_into().ok()?;
         Some(Self(SigningKey::from_bytes(&seed)))
     }

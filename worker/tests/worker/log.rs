@@ -6,8 +6,8 @@ use std::process::Command;
 
 use pictor_actors::protocol::{AttemptOutcome, FromWorker};
 use pictor_actors::units::Millis;
+use pictor_worker::cli::logs;
 use pictor_worker::config::DataDir;
-use pictor_worker::logs;
 use serde_json::Value;
 use tracing_subscriber::util::SubscriberInitExt;
 

@@ -1,0 +1,93 @@
+//! Requests of simulated workers: the same ones that real workers make, over connections that all share.
+
+use std::sync::Arc;
+
+use pictor_actors::ids::JobId;
+use pictor_actors::protocol::LeaseRef;
+use pictor_actors::protocol::assignment::InputManifest;
+use pictor_actors::units::BlobHash;
+use pictor_worker_domain::outbox::{Ended, Entry};
+use tokio::sync::Semaphore;
+
+use super::brain::Input;
+use super::spool::Stored;
+use super::stats::count;
+use super::worker::Shared;
+use crate::cloud::{CallError, Cloud, FrameBytes, FrameUpload};
+
+/// Status of a frame that nobody wants any more.
+const SUPERSEDED: u16 = 409;
+
+/// Fetches the list of a job's files and checks it, as a real worker does.
+pub async fn inputs(
+    cloud: Arc<Cloud>,
+    requests: Arc<Semaphore>,
+    slot: usize,
+    lease: LeaseRef,
+    job: JobId,
+    hash: BlobHash,
+) -> Input {
+    let _place = requests.acquire().await;
+    let brought = match cloud.inputs_of(job).await {
+        Err(error) => Err(error.to_string()),
+        Ok(list) if *blake3::hash(&list).as_bytes() != *hash.as_bytes() => {
+            Err("the list of the job's files is not the one the task names".to_owned())
+        }
+        Ok(list) => match serde_json::from_slice::<InputManifest>(&list) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("the list of the job's files cannot be read: {error}")),
+        },
+    };
+    Input::InputsBrought(slot, lease, brought)
+}
+
+/// Uploads a frame.
+pub async fn upload(
+    cloud: Arc<Cloud>,
+    shared: Arc<Shared>,
+    entry: Entry,
+    stored: Stored,
+    random: u64,
+) -> Input {
+    let key = entry.key();
+    let _place = shared.requests.acquire().await;
+    let began = shared.clock.now().mono;
+    let sent = put(&cloud, &entry, entry.lease.fence, &stored).await;
+    let ended = match sent {
+        Ok(()) => {
+            shared.stats.upload.add(shared.clock.now().elapsed(began));
+            Ended::Delivered
+        }
+        Err(CallError::Away { retry_after, .. }) => Ended::Unavailable { retry_after, random },
+        Err(CallError::Problem(problem)) if problem.status == SUPERSEDED => Ended::Superseded,
+        Err(CallError::Problem(problem)) => Ended::Refused { text: problem.detail },
+    };
+    Input::Uploaded(key, ended)
+}
+
+/// Sends a frame under the fence before its own. Whoever takes it has forgotten to compare.
+pub async fn stale(cloud: Arc<Cloud>, shared: Arc<Shared>, entry: Entry, stored: Stored) {
+    let _place = shared.requests.acquire().await;
+    match put(&cloud, &entry, entry.lease.fence.saturating_sub(1), &stored).await {
+        Ok(()) => count(&shared.stats.stale_taken),
+        Err(CallError::Problem(problem)) if problem.status == SUPERSEDED => {
+            count(&shared.stats.stale_refused);
+        }
+        Err(CallError::Problem(_) | CallError::Away { .. }) => {} // it says nothing about the fence
+    }
+}
+
+async fn put(cloud: &Cloud, entry: &Entry, fence: u64, stored: &Stored) -> Result<(), CallError> {
+    let hash = BlobHash::from_bytes(*blake3::hash(&stored.bytes).as_bytes());
+    let upload = FrameUpload {
+        lease: entry.lease.lease,
+        fence,
+        frame: entry.frame,
+        hash,
+        size: u64::try_from(stored.bytes.len()).unwrap_or(u64::MAX),
+        render_ms: stored.render_ms,
+        media_type: stored.format.media_type(),
+        bytes: FrameBytes::Memory(stored.bytes.clone()),
+    };
+    cloud.put_frame(upload).await.map(drop)
+}
