@@ -3,13 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::farm::{self, Farm, FarmOptions, Programs, Sample};
+use crate::farm::{self, Farm, FarmOptions, Fleet, Programs, Sample, made_up_scene, simulating};
 use crate::{setup, shell};
 
 const FRAMES: u32 = 24;
+/// A made-up job keeps its workers busy for some twenty minutes.
+const FRAMES_A_SIMULATED_WORKER: usize = 150;
+/// The cloud takes no longer job.
+const FRAMES_MAX: usize = 250_000;
+/// Thousands of simulated workers are made, enrolled and connected within this.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(600);
 
 /// How to show it.
 #[derive(clap::Args)]
@@ -20,6 +27,9 @@ pub struct DemoArguments {
     /// Where the dashboard listens; a free loopback port unless given
     #[arg(long)]
     listen: Option<String>,
+    /// Simulated workers beside the real one, and a made-up job for them: a dashboard full of machines
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
     /// Folder for everything the demo makes (emptied first)
     #[arg(long, default_value = "target/demo")]
     folder: PathBuf,
@@ -46,14 +56,13 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
     let scene = farm::make_scene(Sample::Demo, FRAMES, &folder.join("scene"))?;
     farm::stop_on_signals()?;
     shell::say("starting the cloud and a worker");
-    let mut farm = Farm::start(
-        programs,
-        &folder,
-        FarmOptions { listen: arguments.listen.clone(), ..FarmOptions::default() },
-    )?;
+    let settings = if arguments.workers > 0 { simulating() } else { Vec::new() };
+    let options = FarmOptions { listen: arguments.listen.clone(), settings, ..FarmOptions::default() };
+    let mut farm = Farm::start(programs, &folder, options)?;
     farm.add_worker("demo-rig")?;
     println!("  dashboard {}   sign in as {} with {}", farm.url(), farm::EMAIL, farm.password());
 
+    let fleet = made_up_farm(&farm, arguments.workers, &folder)?;
     shell::say("submitting and waiting for the frames");
     let submitted = shell::started_now();
     let job = farm.submit(&scene, &["--name", "Turning still life"])?;
@@ -74,6 +83,10 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
         rendered.as_secs_f64(),
         rendered.as_secs_f64() / f64::from(FRAMES)
     );
+    if let Some(fleet) = &fleet {
+        let report = fleet.report();
+        println!("  simulated  {} workers, {} made-up frames so far", report["connected"], report["frames"]);
+    }
     if !arguments.once {
         println!("\nThe farm stays up: look around in the dashboard. Press Enter (or Ctrl-C) to stop it.");
         let mut line = String::new();
@@ -82,6 +95,21 @@ pub fn run(root: &Path, arguments: &DemoArguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Simulated workers, each with work of its own kind: no real job goes to them.
+fn made_up_farm(farm: &Farm, workers: usize, folder: &Path) -> Result<Option<Fleet>> {
+    if workers == 0 {
+        return Ok(None);
+    }
+    shell::say(&format!("starting {workers} simulated workers with a made-up job"));
+    let kept = folder.join("fleet");
+    let fleet = farm.simulate(workers, Some(&kept), &["--frame-time", "8s", "--failures", "0.002"])?;
+    fleet.wait_connected(CONNECTED_WITHIN)?;
+    let frames = (workers * FRAMES_A_SIMULATED_WORKER).min(FRAMES_MAX);
+    let film = ["--name", "A made-up film", "--frames", &format!("1-{frames}"), "--engine", "simulated"];
+    farm.submit(&made_up_scene(folder)?, &film)?;
+    Ok(Some(fleet))
 }
 
 fn fresh(folder: &Path) -> Result<PathBuf> {

@@ -25,7 +25,7 @@ enum Command {
     Check,
     /// The house rules alone: sizes, layers, purity, the route table
     Tidy,
-    /// Measure: overhead (against bare Blender) or idle (worker and cloud at rest)
+    /// Measure: overhead (against bare Blender), idle, fleet (thousands of workers), throughput
     Bench(bench::BenchArguments),
     /// Install what is missing: Debian packages, cargo tools, npm packages
     Setup,

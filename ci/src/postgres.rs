@@ -8,6 +8,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
+/// What a commit of a server is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing in it is meant to survive: it does not wait for the disk.
+    None,
+    /// As in production: each commit waits for the disk.
+    Real,
+}
+
 /// A running server; dropping it stops it and removes its files.
 pub struct Postgres {
     programs: PathBuf,
@@ -16,8 +25,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it. Nothing in it is meant to survive, so it does not wait for the disk.
-    pub fn start() -> Result<Self> {
+    /// Makes a cluster and starts it.
+    pub fn start(durability: Durability) -> Result<Self> {
         let programs = programs()?;
         let folder = std::env::temp_dir().join(format!("pictor-postgres-{}", std::process::id()));
         std::fs::create_dir_all(&folder).context("cannot make a folder for PostgreSQL")?;
@@ -30,8 +39,9 @@ impl Postgres {
             "initdb",
             &["-D", &server.cluster(), "-U", "pictor", "-A", "trust", "-E", "UTF8", "--no-sync"],
         )?;
+        let fsync = if durability == Durability::None { "off" } else { "on" };
         let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c \
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync={fsync} -c \
             max_connections=300"
         );
         let log = server.folder.join("log").to_string_lossy().into_owned();
@@ -42,6 +52,23 @@ impl Postgres {
     /// Address of a database in which tests may make databases of their own.
     pub fn url(&self) -> String {
         format!("postgres://pictor@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Folder of all its files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Path of one of its programs.
+    pub fn program(&self, name: &str) -> String {
+        self.programs.join(name).to_string_lossy().into_owned()
+    }
+
+    /// Number of the process that all its others are children of.
+    pub fn process(&self) -> Result<u32> {
+        let file = self.folder.join("cluster/postmaster.pid");
+        let text = std::fs::read_to_string(&file).context("the server says its number")?;
+        text.lines().next().and_then(|line| line.trim().parse().ok()).context("the server's number")
     }
 
     fn cluster(&self) -> String {

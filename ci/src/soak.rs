@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::postgres::Postgres;
+use crate::postgres::{Durability, Postgres};
 use crate::shell;
 
 /// What to run.
@@ -30,7 +30,7 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
     }
     // One command for programs and tests, so that nothing is compiled twice with other features.
     shell::run("cargo", &["build", "--workspace", "--all-targets", "--quiet"])?;
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(Durability::None)?;
     let mut soak = nextest(&["--test", "farm", "--test", "e2e", "-E", "binary(farm) | test(faults::)"]);
     soak.args(&arguments.nextest)
         .env("PICTOR_SEEDS", arguments.seeds.to_string())

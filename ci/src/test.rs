@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::postgres::Postgres;
+use crate::postgres::{Durability, Postgres};
 use crate::{check, setup, shell};
 
 /// Said where the module is not there; nextest counts those tests as skipped.
@@ -33,7 +33,7 @@ pub fn run(root: &Path, arguments: &TestArguments) -> Result<()> {
     // One command for programs and tests, so that nothing is compiled twice with other features.
     shell::run("cargo", &["build", "--workspace", "--all-targets", "--quiet"])?;
     shell::say("starting PostgreSQL for the tests");
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(Durability::None)?;
     shell::say("tests");
     let bpy = setup::bpy::python()?;
     if bpy.is_none() {

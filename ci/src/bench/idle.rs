@@ -1,10 +1,11 @@
-//! Memory and processor time of programs that have nothing to do, read from /proc.
+//! Memory and processor time of programs that have nothing to do.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use super::process::Reading;
 use crate::farm::{self, Farm, FarmOptions, Programs, pause};
 use crate::{setup, shell};
 
@@ -14,11 +15,6 @@ pub struct IdleArguments {
     /// Seconds to watch
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-}
-
-struct Reading {
-    resident_kib: u64,
-    processor_ticks: u64,
 }
 
 /// Measures and prints the table.
@@ -36,17 +32,15 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
     // What the start left to do.
     pause(Duration::from_secs(10));
     shell::say(&format!("watching for {} s", arguments.seconds));
-    let before = [read(worker)?, read(cloud)?];
+    let before = [Reading::of(worker)?, Reading::of(cloud)?];
     pause(Duration::from_secs(arguments.seconds));
-    let after = [read(worker)?, read(cloud)?];
-    let ticks_a_second: f64 =
-        shell::output("getconf", &["CLK_TCK"])?.parse().context("CLK_TCK is a number")?;
+    let after = [Reading::of(worker)?, Reading::of(cloud)?];
     println!("program           resident   processor of a core   aim");
     for ((name, aim), (before, after)) in [("pictor-worker", "≤ 30 MiB, ≤ 0.3 %"), ("pictor-cloud", "")]
         .into_iter()
         .zip(before.iter().zip(&after))
     {
-        let seconds = (after.processor_ticks - before.processor_ticks) as f64 / ticks_a_second;
+        let seconds = after.seconds_since(*before)?;
         println!(
             "{name:<15} {:>8.1} MiB {:>16.2} %   {aim}",
             after.resident_kib as f64 / 1024.0,
@@ -54,21 +48,4 @@ pub fn run(root: &Path, arguments: &IdleArguments) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn read(process: u32) -> Result<Reading> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // Fields after the program's name, which may hold spaces: 14 and 15 of proc(5) are user and system time.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    Ok(Reading {
-        resident_kib: resident
-            .split_whitespace()
-            .next()
-            .and_then(|text| text.parse().ok())
-            .context("VmRSS")?,
-        processor_ticks: field(14) + field(15),
-    })
 }

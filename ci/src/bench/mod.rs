@@ -1,11 +1,15 @@
 //! Measurements, as ratios within one run. Figures are kept only with the command that made them.
 
+mod fleet;
 mod idle;
 mod overhead;
+mod process;
+mod raw;
+mod throughput;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// Which measurement.
 #[derive(clap::Args)]
@@ -21,6 +25,10 @@ enum Bench {
     Overhead(overhead::OverheadArguments),
     /// Memory and processor time of a worker and a cloud that have nothing to do
     Idle(idle::IdleArguments),
+    /// Thousands of simulated workers on one cloud: connecting, memory, processor, heartbeats, offers
+    Fleet(fleet::FleetArguments),
+    /// Trivial tasks completed each second, beside what the database does by itself
+    Throughput(throughput::ThroughputArguments),
 }
 
 /// Runs it.
@@ -28,5 +36,17 @@ pub fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
     match &arguments.bench {
         Bench::Overhead(arguments) => overhead::run(root, arguments),
         Bench::Idle(arguments) => idle::run(root, arguments),
+        Bench::Fleet(arguments) => fleet::run(root, arguments),
+        Bench::Throughput(arguments) => throughput::run(root, arguments),
     }
+}
+
+/// An empty folder for a measurement.
+fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
+    let folder = root.join("target/bench").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }
