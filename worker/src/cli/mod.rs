@@ -62,7 +62,7 @@ enum Verb {
     },
     /// Take work again.
     Resume,
-    /// Check driver, Blender, disk and the way to the cloud.
+    /// Check driver, disk, clock, whether the cloud would let this worker in, and Blender.
     Doctor {
         /// As JSON with stable names.
         #[arg(long)]
