@@ -23,7 +23,7 @@ enum Command {
     Soak(soak::SoakArguments),
     /// Formatting, lints, documentation, house rules, licences and advisories
     Check,
-    /// The house rules alone: sizes, layers, purity, the route table
+    /// The house rules alone: sizes, layers, purity, the route table, migrations
     Tidy,
     /// Measure: overhead (against bare Blender), idle, fleet (thousands of workers), throughput
     Bench(bench::BenchArguments),

@@ -1,6 +1,7 @@
 //! The house rules that a tool can check. Each finding names the place, the rule and what to do.
 
 mod layers;
+mod migrations;
 mod purity;
 mod routes;
 mod sizes;
@@ -56,6 +57,7 @@ pub fn run(root: &Path) -> Result<()> {
     findings.extend(layers::check(&sources));
     findings.extend(purity::check(root, &sources)?);
     findings.extend(routes::check(&sources));
+    findings.extend(migrations::check(root)?);
     for finding in &findings {
         println!("{}: {}", finding.place, finding.rule);
     }
