@@ -184,6 +184,23 @@ fn every_stored_sample_reads_and_writes_and_every_variant_has_one() {
 }
 
 #[test]
+fn every_message_of_every_kept_conversation_reads() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire/v1/transcripts");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let Some(says) = line.get("says").map(Value::to_string) else { continue };
+            match line["by"].as_str() {
+                Some("worker") => drop(decode::<FromWorker>(&says).unwrap()),
+                Some("cloud") => drop(decode::<ToWorker>(&says).unwrap()),
+                other => panic!("said by {other:?}: {line}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn what_goes_over_http_reads_and_writes() {
     let mut stored = samples("http");
     let mut take = |file: &str| stored.remove(file).unwrap_or_default();

@@ -5,3 +5,4 @@ pub mod fake;
 mod holding;
 mod opening;
 mod talking;
+mod transcript;
