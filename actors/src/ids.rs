@@ -48,6 +48,12 @@ macro_rules! typed_id {
             pub const fn from_u128(bits: u128) -> Self {
                 Self(Uuid::from_u128(bits))
             }
+
+            /// Its bits; the lower half is random, which is what spreads ids evenly.
+            #[must_use]
+            pub const fn as_u128(self) -> u128 {
+                self.0.as_u128()
+            }
         }
 
         impl fmt::Display for $name {
@@ -112,6 +118,8 @@ typed_id!(/// An API token (its name, not its secret).
     TokenId, "tok");
 typed_id!(/// One connection of a worker, from its welcome to its end.
     LinkId, "lnk");
+typed_id!(/// One process of the cloud, from its start to its end.
+    ReplicaId, "rep");
 
 #[cfg(test)]
 mod tests {

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use pictor_actors::ids::ReplicaId;
 use pictor_actors::now::{Clock, SystemClock};
-use pictor_actors::supervise::{Shutdown, StopReason};
+use pictor_actors::supervise::{Holding, Phase, Shutdown, StopReason};
 use pictor_actors::units::Millis;
 use url::Url;
 
+use crate::agents::replicas::{LEASE, Peers, Replica, Seen};
 use crate::agents::{Farm, FarmParts};
 use crate::blobs;
+use crate::bus;
 use crate::config::Config;
 use crate::config::address::{is_wildcard, on_this_machine};
 use crate::http::layers::rate_limit::{RateLimits, RateRules};
@@ -21,13 +24,14 @@ use crate::http::server;
 use crate::http::state::AppState;
 use crate::ingest::Ingest;
 use crate::secrets::new_secret;
-use crate::store::Store;
+use crate::store::{Beat, Store};
 use crate::telemetry::Metrics;
 use crate::views::Views;
 
 /// Requests in flight get this long once a stop is asked for.
 const DRAIN_WITHIN: Millis = Millis::from_secs(6);
-/// Sockets, actors and the store get this long to close after that; the whole stop takes ten seconds at most.
+/// Sockets, actors and the store get this long to close after that; the whole stop takes ten seconds at most,
+/// and beside other replicas as much longer as the drain lasts.
 const CLOSE_WITHIN: Millis = Millis::from_secs(3);
 /// A set-up address is good for this long; `admin set-up` prints a fresh one.
 pub const SET_UP_VALID_FOR: Millis = Millis::from_secs(24 * 3600);
@@ -42,6 +46,8 @@ pub const EVERY_INTERFACE: &str = "the cloud listens on every interface, and doe
     address others call it: set server.public_url to that (http://HOST:PORT, or https://HOST behind a proxy)";
 /// Held while a cloud runs with the folder.
 const LOCK_FILE: &str = "lock";
+/// The name that the newest process with this folder has among its replicas.
+const REPLICA_FILE: &str = "replica";
 
 /// Makes the data folder if it is not there: for its owner only, since it holds password hashes, scenes and
 /// frames. One that is there keeps the mode its owner chose.
@@ -64,6 +70,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let folder = &config.data_dir;
     private_folder(folder)?;
     let _lock = lock(folder).await?;
+    let _database_lock = lock_database(&config).await?;
     let config = Arc::new(config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open(&config.database).await.context("cannot open the database")?;
@@ -77,6 +84,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let listens_on = listener.local_addr().context("the listener has no address")?;
     let address = config.server.address(listens_on);
     let (shutdown, metrics) = (Shutdown::new(), Metrics::new());
+    let (store, replica) = join_others(&config, store, &listener).await?;
+    let peers = replica.as_ref().map_or_else(Peers::alone, |replica| replica.peers.clone());
     let farm = Farm::start(FarmParts {
         store: store.clone(),
         blobs: Arc::clone(&blobs),
@@ -84,6 +93,7 @@ pub async fn serve(config: Config) -> Result<()> {
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
+        replica,
     });
     let state = AppState {
         ingest: Ingest::new(&config, store.clone(), Arc::clone(&blobs), Arc::clone(&clock)),
@@ -100,8 +110,11 @@ pub async fn serve(config: Config) -> Result<()> {
     let _noted = NotedAddress::write(&config.data_dir, &address)?;
     // Whoever has read the address may ask it to stop at once.
     stop_on_signals(shutdown.clone())?;
-    announce(&address, set_up_path(&store, &*clock).await?.as_deref())?;
-    let conducting = shutdown.conduct(DRAIN_WITHIN, CLOSE_WITHIN);
+    let drain = Millis(if peers.me().is_some() { config.server.drain_ms } else { 0 });
+    let held = shutdown.hold(Phase::Refusing, "load balancer");
+    actix_rt::spawn(wait_for_balancer(shutdown.clone(), held, peers.clone(), drain));
+    announce(&address, set_up_path(&store, &*clock, &peers).await?.as_deref())?;
+    let conducting = shutdown.conduct(Millis(DRAIN_WITHIN.0 + drain.0), CLOSE_WITHIN);
     let (served, report) =
         tokio::join!(server::serve(Arc::new(state), listener, shutdown.clone()), conducting);
     served.context("the HTTP server failed")?;
@@ -118,10 +131,95 @@ pub async fn serve(config: Config) -> Result<()> {
     }
 }
 
+/// On PostgreSQL this process is one of several that may be there: it takes its place among them, and says
+/// what they must have in common.
+async fn join_others(
+    config: &Config,
+    store: Store,
+    listener: &TcpListener,
+) -> Result<(Store, Option<Replica>)> {
+    if config.database.is_one_process() {
+        return Ok((store, None));
+    }
+    let id = ReplicaId::generate();
+    // The lock on the folder is ours: whoever noted itself here has ended, and need not be waited for.
+    let note = config.data_dir.join(REPLICA_FILE);
+    if let Some(before) = std::fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok()) {
+        store.end_replica(before).await.context("cannot write to the database")?;
+    }
+    std::fs::write(&note, id.to_string()).context("cannot note this replica's name")?;
+    let (bus, heard) = bus::open(&config.bus, id).await?;
+    let peers = Peers::of(id, bus);
+    let address = listener.local_addr().context("the listener has an address")?.to_string();
+    let beat = Beat {
+        id,
+        address: address.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        slots: serde_json::Value::Null,
+        lease: LEASE,
+    };
+    let alive = store.keep_replica(&beat).await.context("cannot write to the database")?;
+    let others: Vec<_> = alive.into_iter().filter(|row| row.id != id).collect();
+    peers.note(Seen { others: others.len(), ..Seen::default() });
+    for other in &others {
+        let (address, version) = (&other.address, &other.version);
+        tracing::info!(replica = %other.id, address, version, "another replica");
+    }
+    if config.bus.url.is_some() || !others.is_empty() {
+        tracing::info!(
+            folder = %config.blobs.dir.display(),
+            "several replicas: each must see this same folder of blobs (a shared file system)"
+        );
+    }
+    let replica = Replica { id, address, peers, heard };
+    Ok((store.of_replica(id), Some(replica)))
+}
+
+/// Once told to stop, requests are served for a while on, so that a load balancer which sees that this
+/// replica is not ready can send them elsewhere. Where there is no other replica nobody would be helped.
+async fn wait_for_balancer(shutdown: Shutdown, held: Holding, peers: Peers, drain: Millis) {
+    shutdown.cancelled().await;
+    if peers.seen().others > 0 {
+        tracing::info!(
+            drain_ms = drain.0,
+            "not ready any more; requests are served until the end of the drain"
+        );
+        tokio::time::sleep(drain.to_duration()).await;
+    }
+    drop(held);
+}
+
+/// An SQLite file outside the data folder has a lock of its own: two clouds on it would not see each other's
+/// actors.
+async fn lock_database(config: &Config) -> Result<Option<File>> {
+    let Some(path) = config.database.url.expose().strip_prefix("sqlite://").map(Path::new) else {
+        return Ok(None);
+    };
+    let Some(folder) = path.parent().filter(|folder| *folder != config.data_dir) else { return Ok(None) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    lock_file(&folder.join(format!("{name}.lock")), || {
+        format!(
+            "another pictor-cloud works on {}: SQLite is for one at a time; stop it, or use PostgreSQL",
+            path.display()
+        )
+    })
+    .await
+    .map(Some)
+}
+
 /// One cloud a data folder: two would not see each other's actors.
 async fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    lock_file(&folder.join(LOCK_FILE), || {
+        format!(
+            "another pictor-cloud runs with {}: stop it, or say --data with another folder",
+            folder.display()
+        )
+    })
+    .await
+}
+
+async fn lock_file(path: &Path, taken: impl FnOnce() -> String) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
     let mut locked = file.try_lock();
     for _ in 0..LOCK_TRIES {
         if !matches!(locked, Err(TryLockError::WouldBlock)) {
@@ -132,12 +230,7 @@ async fn lock(folder: &Path) -> Result<File> {
     }
     match locked {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another pictor-cloud runs with {}: stop it, or say --data with another folder",
-                folder.display()
-            )
-        }
+        Err(TryLockError::WouldBlock) => bail!("{}", taken()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
@@ -173,9 +266,10 @@ impl Drop for NotedAddress {
     }
 }
 
-/// A fresh set-up path while nobody could sign in.
-async fn set_up_path(store: &Store, clock: &dyn Clock) -> Result<Option<String>> {
-    if store.count_accounts().await? > 0 {
+/// A fresh set-up path while nobody could sign in. Another replica that lives has printed one, which is to
+/// stay good.
+async fn set_up_path(store: &Store, clock: &dyn Clock, peers: &Peers) -> Result<Option<String>> {
+    if store.count_accounts().await? > 0 || peers.seen().others > 0 {
         return Ok(None);
     }
     fresh_set_up_path(store, clock).await.map(Some)

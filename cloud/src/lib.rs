@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod blobs;
 pub mod boot;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod enrolment;

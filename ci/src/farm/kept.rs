@@ -17,8 +17,9 @@ use anyhow::{Context, Result};
 use super::signals::{ask_to_end, die_with_this_process, end_now, stand_back};
 use super::{is_alive, pause};
 
-/// A program asked to end gets this long: the product's own promise is ten seconds.
-const STOP_WITHIN: Duration = Duration::from_secs(12);
+/// A program asked to end gets this long: the product's own promise is ten seconds, and fifteen for a cloud
+/// beside others.
+const STOP_WITHIN: Duration = Duration::from_secs(17);
 /// Starts that wait for the thread: a farm starts its programs one after the other.
 const WAITING_MAX: usize = 16;
 

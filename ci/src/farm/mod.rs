@@ -7,15 +7,16 @@ mod job;
 pub mod kept;
 mod log;
 mod programs;
+mod replica;
 mod scene;
 mod signals;
 mod worker;
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -23,10 +24,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub use fleet::{Fleet, made_up_scene, simulating};
-use kept::Rank;
 pub use kept::{kill_hard, stop};
 pub use log::unix_ms;
 pub use programs::{Programs, children, is_alive};
+pub use replica::Replica;
 pub use scene::{Sample, make_scene};
 pub use signals::stop_on_signals;
 pub use worker::{Worker, copy_probes};
@@ -55,12 +56,11 @@ pub struct Farm {
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
     probes: Option<PathBuf>,
-    url: String,
     token: String,
     password: String,
     // Workers end before the cloud does.
     workers: Vec<Worker>,
-    cloud: Child,
+    cloud: Replica,
 }
 
 impl Farm {
@@ -71,13 +71,12 @@ impl Farm {
             Some(listen) => listen,
             None => format!("127.0.0.1:{}", free_port()?),
         };
-        let (cloud, url) = start_cloud(&programs, folder, &listen, &options.settings)?;
+        let cloud = Replica::start(&programs, folder, &listen, &options.settings)?;
         let mut farm = Self {
             programs,
             folder: folder.into(),
             settings: options.settings,
             probes: options.probes,
-            url,
             token: String::new(),
             password: random_text()?,
             workers: Vec::new(),
@@ -90,12 +89,12 @@ impl Farm {
 
     /// Address of the cloud.
     pub fn url(&self) -> &str {
-        &self.url
+        self.cloud.url()
     }
 
     /// The cloud's `host:port`.
     pub fn listen(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.cloud.listen()
     }
 
     /// Where the programs are.
@@ -120,29 +119,37 @@ impl Farm {
 
     /// The cloud's process number.
     pub fn cloud_process(&self) -> u32 {
-        self.cloud.id()
+        self.cloud.process()
     }
 
     /// Ends the cloud as a power cut would.
     pub fn kill_cloud(&mut self) -> Result<()> {
-        kill_hard(&mut self.cloud)
+        self.cloud.kill()
     }
 
     /// Starts the cloud again at the same address with the same folder.
     pub fn restart_cloud(&mut self) -> Result<()> {
-        let listen = self.listen().to_owned();
-        (self.cloud, self.url) = start_cloud(&self.programs, &self.folder, &listen, &self.settings)?;
-        Ok(())
+        self.cloud.restart(&self.programs)
+    }
+
+    /// Asks the cloud to end, as a service manager would, waits until it has, and gives the time it took.
+    pub fn stop_cloud(&mut self, within: Duration) -> Result<Duration> {
+        self.cloud.end(within)
+    }
+
+    /// Starts another cloud with the farm's settings and a data folder of its own.
+    pub fn start_replica(&self, name: &str) -> Result<Replica> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        Replica::start(&self.programs, &folder, &format!("127.0.0.1:{}", free_port()?), &self.settings)
     }
 
     /// Ends the cloud and starts it at the same address with these settings beside its own.
     pub fn restart_cloud_with(&mut self, settings: &[(&'static str, &str)]) -> Result<()> {
-        stop(&mut self.cloud);
-        let listen = self.listen().to_owned();
+        self.cloud.end(READY_WITHIN)?;
         let more = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let all: Vec<_> = self.settings.iter().cloned().chain(more).collect();
-        (self.cloud, self.url) = start_cloud(&self.programs, &self.folder, &listen, &all)?;
-        Ok(())
+        self.cloud.restart_with(&self.programs, &all)
     }
 
     fn make_account(&self) -> Result<()> {
@@ -189,7 +196,7 @@ impl Farm {
     /// The creator's client, set to this cloud.
     pub fn client(&self, arguments: &[&str]) -> Command {
         let mut command = self.programs.command("pictor");
-        command.args(arguments).env("PICTOR_URL", &self.url).env("PICTOR_TOKEN", &self.token);
+        command.args(arguments).env("PICTOR_URL", self.url()).env("PICTOR_TOKEN", &self.token);
         signals::die_with_this_process(&mut command);
         command
     }
@@ -222,7 +229,6 @@ impl Farm {
 impl Drop for Farm {
     fn drop(&mut self) {
         self.workers.clear();
-        stop(&mut self.cloud);
     }
 }
 
@@ -235,44 +241,6 @@ pub(crate) fn pause(length: Duration) {
 /// Entries of a list answer, be it a bare list or a page.
 pub fn list_of(answer: &Value) -> &[Value] {
     answer.as_array().or_else(|| answer["items"].as_array()).map_or(&[], Vec::as_slice)
-}
-
-fn start_cloud(
-    programs: &Programs,
-    folder: &Path,
-    listen: &str,
-    settings: &[(&'static str, String)],
-) -> Result<(Child, String)> {
-    let mut command = programs.command("pictor-cloud");
-    command.arg("serve").args(["--listen", listen]).arg("--data").arg(folder.join("cloud"));
-    command.envs(settings.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
-    let log = OpenOptions::new().create(true).append(true).open(folder.join("cloud.log"))?;
-    command.stdout(Stdio::piped()).stderr(log);
-    let mut cloud = kept::start(command, Rank::Cloud)?;
-    match address_said(&mut cloud) {
-        Ok(url) => Ok((cloud, url)),
-        Err(error) => {
-            kill_hard(&mut cloud)?;
-            let log = std::fs::read_to_string(folder.join("cloud.log")).unwrap_or_default();
-            Err(error.context(format!("its log:\n{log}")))
-        }
-    }
-}
-
-/// The first address that the cloud prints; the rest of its output is read on and dropped so that it never
-/// blocks.
-fn address_said(cloud: &mut Child) -> Result<String> {
-    let output = cloud.stdout.take().context("the cloud's output is a pipe")?;
-    let (tell, told) = sync_channel(1);
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(at) = line.find("http://") {
-                let address = line[at..].split_whitespace().next().unwrap_or_default();
-                let _ = tell.try_send(address.trim_end_matches('/').to_owned());
-            }
-        }
-    });
-    told.recv_timeout(READY_WITHIN).context("the cloud did not print its address")
 }
 
 /// A loopback port that nobody listens on at this moment.

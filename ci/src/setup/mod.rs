@@ -20,6 +20,7 @@ const DEBIAN: &[(&str, &str, &str)] = &[
     ("npm", "npm", "builds the front end"),
     ("node", "nodejs", "builds the front end and drives the browser tests"),
     ("python3", "python3", "runs the bpy module as a second Blender"),
+    ("/usr/sbin/nats-server", "nats-server", "several replicas hear of each other in tests"),
     ("/usr/lib/postgresql", "postgresql", "the store's tests run over PostgreSQL too"),
     ("/usr/share/doc/python3-venv", "python3-venv", "holds the bpy module apart"),
 ];

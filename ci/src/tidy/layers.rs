@@ -11,6 +11,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     ("cloud/src/blobs/", &["actix", "crate::http", "crate::agents", "crate::views"], "blobs know bytes only"),
     (
+        "cloud/src/bus/",
+        &["actix", "sqlx", "crate::http", "crate::agents", "crate::store", "crate::views"],
+        "the bus knows names of things only",
+    ),
+    (
         "cloud/src/agents/",
         &["crate::http", "crate::views"],
         "actors know the domain, the store and blobs only",

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 pub struct Stage {
     pub farm: Farm,
     pub folder: Keep,
+    /// Its database, where that is PostgreSQL.
+    pub database: Option<String>,
 }
 
 /// A folder that is removed unless the test failed.
@@ -68,17 +70,17 @@ impl Stage {
 
     /// A farm with these settings.
     pub fn with(mut settings: Vec<(&'static str, String)>) -> Self {
-        if ON_POSTGRES.get() {
-            settings.push(("PICTOR__DATABASE__URL", database()));
-        }
-        Self::at(tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap(), settings)
+        let database = ON_POSTGRES.get().then(database);
+        settings.extend(database.clone().map(|url| ("PICTOR__DATABASE__URL", url)));
+        let stage = Self::at(tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap(), settings);
+        Self { database, ..stage }
     }
 
     /// A farm in this folder, with these settings as they are.
     pub fn at(folder: TempDir, settings: Vec<(&'static str, String)>) -> Self {
         let options = FarmOptions { listen: None, settings, probes: Some(probes()) };
         let farm = Farm::start(Programs::beside_the_test().unwrap(), folder.path(), options).unwrap();
-        Self { farm, folder: Keep(Some(folder)) }
+        Self { farm, folder: Keep(Some(folder)), database: None }
     }
 
     /// A scene made by `ci/tests/scenes/make.py`.

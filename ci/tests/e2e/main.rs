@@ -14,4 +14,5 @@ mod harness;
 mod network;
 mod postgres;
 mod renders;
+mod replicas;
 mod simulated;

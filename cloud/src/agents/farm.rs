@@ -13,21 +13,25 @@ use pictor_actors::protocol::{
     FromWorker, Hello, MetricSample, Pause, Refusal, RefusalCode, Retry, ToWorker, Welcome,
 };
 use pictor_actors::supervise::{Door, KeptState, Shutdown};
-use pictor_actors::units::Millis;
+use pictor_actors::units::{Millis, UnixMillis};
 use tokio::sync::mpsc;
 
 use super::broadcast::{Announce, Broadcast, EventId, LiveEvent, Subscribe, Subscription, Topic};
 use super::fleet::{Fleet, GetLive, NeedNode};
-use super::job_live::JobLive;
+use super::job_live::{InHand, JobLive};
 use super::jobs::{FrameStored, GetJobsLive, JobChanged};
 use super::ports::WorkDoors;
+use super::replicas::{Peers, Replica};
 use super::wiring::{Nodes, Timing};
 use super::worker_live::WorkerLive;
-use super::worker_node::{Adopt, GetSamples, KeyChanged, LinkGone, Remove, Said, SetPause};
+use super::worker_node::{
+    Adopt, GetSamples, KEPT_FOR, KeyChanged, LinkGone, MinuteReadings, Remove, Said, SetPause,
+};
 use crate::blobs::Blobs;
+use crate::bus::Nudge;
 use crate::config::Config;
 use crate::secrets::new_secret;
-use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerRow, between};
+use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerMinuteRow, WorkerRow, between};
 use crate::telemetry::Metrics;
 
 /// An actor's answer is waited for this long: far above what it takes, far below what a person waits.
@@ -57,6 +61,8 @@ pub struct FarmParts {
     pub metrics: Metrics,
     /// Ends all.
     pub shutdown: Shutdown,
+    /// This process among others on the same database; nothing: it is alone.
+    pub replica: Option<Replica>,
 }
 
 /// A socket whose worker has proven who it is.
@@ -81,6 +87,7 @@ pub struct Farm {
     pub(super) work: WorkDoors,
     pub(super) broadcast: Door<Broadcast>,
     pub(super) fleet: Door<Fleet>,
+    pub(super) peers: Peers,
     pub(super) shutdown: Shutdown,
 }
 
@@ -111,6 +118,8 @@ impl Farm {
             self.store.account(stored.row.account_id).await.ok().and_then(|account| account.wallet_address);
         let worker_name = stored.row.name.clone();
         let adopted = self.adopt(link, hello, stored, opened.outbound).await?;
+        // Another replica may still have an older connection of it.
+        self.peers.tell(Nudge::Worker { worker });
         Ok(Welcome {
             link,
             bearer,
@@ -156,12 +165,17 @@ impl Farm {
     /// These workers as they are now, in the order asked; from their rows where they were not here lately.
     /// Left out: those that do not exist.
     pub async fn workers_live(&self, workers: Vec<WorkerId>) -> Vec<WorkerLive> {
-        let mut known = self.known_live(&workers).await;
+        let is_alone = self.peers.me().is_none();
+        let mut known = if is_alone { self.known_live(&workers).await } else { BTreeMap::new() };
         let mut live = Vec::with_capacity(workers.len());
         for worker in workers {
             match known.remove(&worker) {
                 Some(found) => live.push(found),
-                None => live.extend(self.store.worker(worker).await.ok().map(|row| self.live_of_row(&row))),
+                None => match self.store.worker(worker).await {
+                    Ok(row) if is_alone => live.push(self.live_of_row(&row)),
+                    Ok(row) => live.extend(self.workers_live_of(&[row]).await),
+                    Err(_) => {}
+                },
             }
         }
         live
@@ -169,7 +183,9 @@ impl Farm {
 
     /// These workers as they are now, in the order given, without a look into the database.
     pub async fn workers_live_of(&self, rows: &[WorkerRow]) -> Vec<WorkerLive> {
-        let ids: Vec<WorkerId> = rows.iter().map(|row| row.id).collect();
+        // What is left here of a worker that is connected to another replica is older than its row.
+        let is_elsewhere = |row: &&WorkerRow| row.link_id.is_some() && row.replica_id != self.peers.me();
+        let ids: Vec<WorkerId> = rows.iter().filter(|row| !is_elsewhere(row)).map(|row| row.id).collect();
         let mut known = self.known_live(&ids).await;
         rows.iter().map(|row| known.remove(&row.id).unwrap_or_else(|| self.live_of_row(row))).collect()
     }
@@ -183,14 +199,29 @@ impl Farm {
         WorkerLive::of_row(row, self.timing.limits, self.clock.now().wall)
     }
 
-    /// Samples of the last 15 minutes, oldest first; none of a worker that was not here since.
+    /// Samples of the last 15 minutes, oldest first; of a worker that has no actor here by the minute.
     pub async fn worker_samples(&self, worker: WorkerId) -> Vec<MetricSample> {
-        let Some(node) = self.nodes.get(worker) else { return Vec::new() };
-        node.ask(GetSamples, ANSWER_WITHIN).await.unwrap_or_default()
+        let samples = match self.nodes.get(worker) {
+            Some(node) => node.ask(GetSamples, ANSWER_WITHIN).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        if samples.is_empty() { self.worker_minutes(worker).await } else { samples }
+    }
+
+    async fn worker_minutes(&self, worker: WorkerId) -> Vec<MetricSample> {
+        let since = UnixMillis(self.clock.now().wall.0.saturating_sub_unsigned(KEPT_FOR.0));
+        let minutes = self.store.worker_minutes(worker, since).await.unwrap_or_default();
+        let as_sample = |row: WorkerMinuteRow| {
+            serde_json::from_value::<MinuteReadings>(row.readings)
+                .ok()
+                .map(|all| all.to_sample(row.minute_at))
+        };
+        minutes.into_iter().filter_map(as_sample).collect()
     }
 
     /// The owner paused or resumed a worker, and it is stored: tells the worker.
     pub fn set_pause(&self, worker: WorkerId, pause: Option<Pause>) {
+        self.peers.tell(Nudge::Worker { worker });
         if let Some(node) = self.nodes.get(worker) {
             // Lost: the worker hears of it at its next connection.
             let _ = node.try_send(SetPause(pause));
@@ -199,6 +230,7 @@ impl Farm {
 
     /// A worker was removed, and it is stored: its socket is closed for good.
     pub fn worker_removed(&self, worker: WorkerId) {
+        self.peers.tell(Nudge::Worker { worker });
         if let Some(node) = self.nodes.get(worker) {
             let _ = node.try_send(Remove); // lost: its bearer is dead already
         }
@@ -206,6 +238,7 @@ impl Farm {
 
     /// A machine was enrolled as this worker: whoever is connected with the key before is let go.
     pub fn worker_enrolled(&self, account: AccountId, worker: WorkerId) {
+        self.peers.tell(Nudge::Worker { worker });
         if let Some(node) = self.nodes.get(worker) {
             let _ = node.try_send(KeyChanged); // lost: its bearer is dead already
         }
@@ -215,12 +248,15 @@ impl Farm {
     /// A worker's row was written (renamed, renamed, refused at enrolment): its owner's pages look again.
     pub fn worker_changed(&self, account: AccountId, worker: WorkerId) {
         // Lost: pages show it with the next event.
-        let _ = self.broadcast.try_send(Announce { account, event: LiveEvent::WorkerChanged(worker) });
+        let event = LiveEvent::WorkerChanged(worker);
+        let _ = self.broadcast.try_send(Announce { account, event });
+        self.peers.tell(Nudge::Live { account, event });
     }
 
     /// A job's rows were written: its actor looks at them again.
     pub fn job_changed(&self, job: JobId) {
         let _ = self.work.jobs.try_send(JobChanged(job)); // lost: the sweeps look at every live job
+        self.peers.tell(Nudge::Job { job });
     }
 
     /// A frame was stored.
@@ -236,7 +272,26 @@ impl Farm {
         if jobs.is_empty() {
             return BTreeMap::new();
         }
-        self.work.jobs.ask(GetJobsLive(jobs), ANSWER_WITHIN).await.unwrap_or_default()
+        let mut live = self.work.jobs.ask(GetJobsLive(jobs.clone()), ANSWER_WITHIN).await.unwrap_or_default();
+        if self.peers.seen().others > 0 {
+            self.add_in_hand_elsewhere(&jobs, &mut live).await;
+        }
+        live
+    }
+
+    /// What workers of other replicas have in hand, as their rows say.
+    async fn add_in_hand_elsewhere(&self, jobs: &[JobId], live: &mut BTreeMap<JobId, JobLive>) {
+        // Left out where the database is away: pages show the rest.
+        let rows = self.store.workers_elsewhere_on(jobs).await.unwrap_or_default();
+        let workers: Vec<WorkerLive> = rows.iter().map(|row| self.live_of_row(row)).collect();
+        for job in jobs {
+            let there: Vec<InHand> = workers.iter().flat_map(|worker| worker.in_hand_of(*job)).collect();
+            if !there.is_empty() || live.contains_key(job) {
+                let of_job = live.entry(*job).or_default();
+                of_job.in_hand.retain(|hand| rows.iter().all(|row| row.id != hand.worker));
+                of_job.in_hand.extend(there);
+            }
+        }
     }
 
     /// Live events of a topic; with `after`, first those that were missed since that one (or `Resync`).

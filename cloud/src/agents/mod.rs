@@ -4,7 +4,7 @@
 //! - [`worker_node`]: one actor per worker that was connected lately; [`fleet`]: all of them together.
 //! - [`jobs`]: one actor per live job; [`dispatcher`]: which task goes to which slot; [`sweeps`]: what is put
 //!   right again and again.
-//! - [`broadcast`]: live events to open pages.
+//! - [`broadcast`]: live events to open pages; [`replicas`]: the other processes on the same database.
 //!
 //! Not here: the rules they follow (`pictor_cloud_domain`), SQL (`store`), sockets and requests (`http`).
 
@@ -15,6 +15,7 @@ pub mod fleet;
 pub mod job_live;
 pub mod jobs;
 pub mod ports;
+pub mod replicas;
 mod start;
 pub mod sweeps;
 mod wiring;

@@ -18,6 +18,7 @@ use super::broadcast::Announce;
 use super::dispatcher::{self, Dispatcher};
 use super::fleet::{CancelLease, GetCapacity, GetRenewals, LeasesEnded, OfferTasks, RestWorker};
 use super::jobs::{self, Jobs};
+use super::replicas::Peers;
 use crate::store::Store;
 
 /// Another actor is waited for at most this long.
@@ -120,6 +121,8 @@ pub struct Ports {
     pub fleet: Rc<dyn FleetPort>,
     /// Live events.
     pub announce: Rc<dyn Ask<Announce>>,
+    /// The other replicas.
+    pub peers: Peers,
     /// How long a silent worker keeps its leases.
     pub lease_ttl: Millis,
     /// Ends all.

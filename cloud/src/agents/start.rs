@@ -13,6 +13,7 @@ use super::broadcast::Broadcast;
 use super::farm::{Farm, FarmParts};
 use super::fleet::Fleet;
 use super::ports::{Late, Ports, start_work};
+use super::replicas::{self, AnnounceToAll, Peers};
 use super::sweeps;
 use super::wiring::{Nodes, Timing, Wiring};
 
@@ -36,7 +37,8 @@ pub(super) fn start(parts: FarmParts) -> Farm {
 }
 
 fn start_here(parts: FarmParts) -> Farm {
-    let FarmParts { store, blobs, config, clock, metrics, shutdown } = parts;
+    let FarmParts { store, blobs, config, clock, metrics, shutdown, replica } = parts;
+    let peers = replica.as_ref().map_or_else(Peers::alone, |replica| replica.peers.clone());
     let timing = Timing::of(&config.liveness);
     let broadcast = start_broadcast(&clock, &shutdown);
     let late_fleet = Late::<Fleet>::new();
@@ -44,7 +46,8 @@ fn start_here(parts: FarmParts) -> Farm {
         store: store.clone(),
         clock: Arc::clone(&clock),
         fleet: Rc::new(late_fleet.clone()),
-        announce: Rc::new(broadcast.clone()),
+        announce: Rc::new(AnnounceToAll { here: broadcast.clone(), peers: peers.clone() }),
+        peers: peers.clone(),
         lease_ttl: timing.lease_ttl,
         shutdown: shutdown.clone(),
     };
@@ -57,13 +60,18 @@ fn start_here(parts: FarmParts) -> Farm {
         nodes: Nodes::default(),
         work: work.clone(),
         broadcast: broadcast.clone(),
+        peers: peers.clone(),
         fleet: OnceCell::new(),
         shutdown: shutdown.clone(),
     });
     let fleet = start_fleet(&wiring);
     late_fleet.set(fleet.clone());
     sweeps::start(&ports, &work, blobs, config.thumbnails_dir());
-    Farm { store, clock, metrics, timing, nodes: wiring.nodes.clone(), work, broadcast, fleet, shutdown }
+    let nodes = wiring.nodes.clone();
+    if let Some(replica) = replica {
+        replicas::start(&ports, &work, &nodes, &broadcast, replica);
+    }
+    Farm { store, clock, metrics, timing, nodes, work, broadcast, fleet, peers, shutdown }
 }
 
 fn start_broadcast(

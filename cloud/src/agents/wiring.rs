@@ -14,6 +14,7 @@ use pictor_cloud_domain::liveness::{HeartbeatPolicy, LivenessLimits};
 use super::broadcast::Broadcast;
 use super::fleet::Fleet;
 use super::ports::WorkDoors;
+use super::replicas::Peers;
 use super::worker_node::WorkerNode;
 use crate::config::LivenessConfig;
 use crate::store::Store;
@@ -28,6 +29,7 @@ pub(super) struct Wiring {
     pub nodes: Nodes,
     pub work: WorkDoors,
     pub broadcast: Door<Broadcast>,
+    pub peers: Peers,
     /// Set right after the fleet's keeper was started, before any worker comes.
     pub fleet: OnceCell<Door<Fleet>>,
     pub shutdown: Shutdown,

@@ -12,6 +12,9 @@ use pictor_cloud_domain::liveness::{LivenessLimits, stored_connection};
 use pictor_cloud_domain::worker::Rest;
 pub use pictor_cloud_domain::worker::Standing;
 
+use serde::{Deserialize, Serialize};
+
+use super::job_live::InHand;
 use crate::store::WorkerRow;
 
 /// A worker as it is this moment.
@@ -35,8 +38,16 @@ pub struct WorkerLive {
     pub standing: Standing,
 }
 
+/// What of it is kept in the worker's row, for the pages of other replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    activity: Option<WorkerActivity>,
+    online_since: Option<UnixMillis>,
+    slots: Vec<SlotLive>,
+}
+
 /// One slot of a worker, as the last heartbeat said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlotLive {
     /// Number.
     pub slot: u16,
@@ -71,19 +82,49 @@ impl SlotLive {
 }
 
 impl WorkerLive {
-    /// A worker that has no actor, from its row.
+    /// A worker that has no actor here, from its row. Of one that is connected to another replica the row
+    /// says what it did at its last heartbeat.
     #[must_use]
     pub fn of_row(row: &WorkerRow, limits: LivenessLimits, now: UnixMillis) -> Self {
+        let kept = row.live.as_ref().filter(|_| row.link_id.is_some());
+        let connection = match row.last_heartbeat_at.filter(|_| kept.is_some()) {
+            Some(at) => limits.judge(at.until(now)),
+            None => stored_connection(row.last_heartbeat_at, limits, now),
+        };
+        let kept = kept.filter(|_| connection != Connection::Offline);
+        let kept = kept.and_then(|live| serde_json::from_value::<Kept>(live.clone()).ok());
+        let (activity, online_since, slots) = match kept {
+            Some(kept) => (kept.activity, kept.online_since, Some(kept.slots)),
+            None => (None, None, None),
+        };
         Self {
             worker: row.id,
-            connection: stored_connection(row.last_heartbeat_at, limits, now),
-            activity: None,
-            online_since: None,
+            connection,
+            activity,
+            online_since,
             last_heartbeat_at: row.last_heartbeat_at,
-            slots: row.slots.iter().flatten().map(SlotLive::unseen).collect(),
+            slots: slots.unwrap_or_else(|| row.slots.iter().flatten().map(SlotLive::unseen).collect()),
             sample: row.sample.clone(),
             standing: standing_of(row),
         }
+    }
+
+    /// The frames of a job that its slots render.
+    pub fn in_hand_of(&self, job: JobId) -> Vec<InHand> {
+        let worker = self.worker;
+        let of_job = self.slots.iter().filter(|slot| slot.job == Some(job));
+        of_job
+            .filter_map(|slot| {
+                Some(InHand { task: slot.task?, worker, frame: slot.frame?, done: slot.frame_done })
+            })
+            .collect()
+    }
+
+    /// What its row keeps of it.
+    #[must_use]
+    pub fn to_row(&self) -> Option<serde_json::Value> {
+        let Self { activity, online_since, slots, .. } = self.clone();
+        serde_json::to_value(Kept { activity, online_since, slots }).ok()
     }
 }
 

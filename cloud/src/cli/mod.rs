@@ -55,11 +55,15 @@ pub struct Place {
     /// Address and port that the cloud listens on; 127.0.0.1:7420 unless given
     #[arg(long, global = true)]
     listen: Option<String>,
+    /// NATS server over which several clouds on one PostgreSQL hear of each other: nats://host:4222
+    #[arg(long, global = true)]
+    bus: Option<String>,
 }
 
 impl Place {
     fn load(&self) -> Result<Loaded> {
-        let given = [("server.listen", &self.listen), ("database.url", &self.database)];
+        let given =
+            [("server.listen", &self.listen), ("database.url", &self.database), ("bus.url", &self.bus)];
         let values = given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
         Ok(config::load(&Flags { data: self.data.clone(), config: self.config.clone(), values })?)
     }

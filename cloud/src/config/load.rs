@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
 use super::{
-    BlobsConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig,
+    BlobsConfig, BusConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig,
     SimulationConfig,
 };
 use etcetera::base_strategy::BaseStrategy;
@@ -138,13 +138,18 @@ fn contradictions(config: &Config, origins: &BTreeMap<&'static str, String>) -> 
         format!("{} must be above {times}: else a lost heartbeat or two cost a lease", shown(lease))
     });
     let wrong = [above(stale, heartbeat, between), above(offline, stale, order), above(lease, stale, kept)];
-    wrong.into_iter().chain([lost]).flatten().collect()
+    let alone = (config.bus.url.is_some() && config.database.is_one_process()).then(|| {
+        let why = "a bus joins several replicas, and only PostgreSQL can be shared by them";
+        format!("bus.url ({}): {why}: give database.url = postgres://…, or no bus", origins["bus.url"])
+    });
+    wrong.into_iter().chain([lost, alone]).flatten().collect()
 }
 
 fn defaults(data_dir: PathBuf) -> Config {
     Config {
         server: ServerConfig::default(),
         database: DatabaseConfig::in_folder(&data_dir),
+        bus: BusConfig::default(),
         blobs: BlobsConfig { dir: data_dir.join("blobs") },
         data_dir,
         liveness: LivenessConfig::default(),
@@ -345,6 +350,22 @@ mod tests {
         assert_eq!(listed(&load_from(&flags, &one).unwrap()), ["127.0.0.1/32", "192.168.0.0/16"]);
         let none = environment(&[("PICTOR__SERVER__TRUSTED_PROXIES", "")]);
         assert!(listed(&load_from(&flags, &none).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_bus_needs_a_database_that_can_be_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().into()), ..Flags::default() };
+        let bus = ("PICTOR__BUS__URL", "nats://me:secret@127.0.0.1:4222");
+        let words = load_from(&flags, &environment(&[bus])).unwrap_err().to_string();
+        assert!(
+            words.contains("bus.url") && words.contains("PostgreSQL") && !words.contains("secret"),
+            "{words}"
+        );
+        let shared = ("PICTOR__DATABASE__URL", "postgres://db/farm");
+        assert!(load_from(&flags, &environment(&[bus, shared])).unwrap().config.bus.url.is_some());
+        let wrong = load_from(&flags, &environment(&[("PICTOR__BUS__URL", "http://x"), shared])).unwrap_err();
+        assert!(wrong.to_string().contains("nats://"), "{wrong}");
     }
 
     #[test]

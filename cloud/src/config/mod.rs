@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use load::{Flags, Loaded, Problems, load};
 pub use secret::Secret;
 pub use sections::{
-    BlobsConfig, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, LogFormat, ServerConfig,
+    BlobsConfig, BusConfig, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, LogFormat, ServerConfig,
     SimulationConfig,
 };
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database.
     pub database: DatabaseConfig,
+    /// How replicas hear of each other.
+    pub bus: BusConfig,
     /// Where blobs lie.
     pub blobs: BlobsConfig,
     /// When a worker counts as online, stale, offline.
@@ -56,6 +58,7 @@ impl Config {
         Self {
             server,
             database: DatabaseConfig::in_folder(&data_dir),
+            bus: BusConfig::default(),
             blobs: BlobsConfig { dir: data_dir.join("blobs") },
             data_dir,
             liveness: LivenessConfig::default(),

@@ -20,6 +20,9 @@ pub struct ServerConfig {
     pub public_url: Option<Url>,
     /// Cookies only over HTTPS, with the `__Host-` prefix; unless said, on where `public_url` is https.
     pub secure_cookies: bool,
+    /// Once told to stop, this long passes between "not ready" and the end of listening, so that a load
+    /// balancer can send requests elsewhere; only where another replica lives.
+    pub drain_ms: u64,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody's unless said.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -30,6 +33,7 @@ impl Default for ServerConfig {
             listen: ([127, 0, 0, 1], 7420).into(),
             public_url: None,
             secure_cookies: false,
+            drain_ms: 5_000,
             trusted_proxies: Vec::new(),
         }
     }
@@ -65,6 +69,14 @@ impl DatabaseConfig {
             connections: 8,
         }
     }
+}
+
+/// `[bus]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BusConfig {
+    /// `nats://user:password@host:4222`, over which several replicas hear of each other at once; nothing:
+    /// they look into the database now and then.
+    pub url: Option<Secret>,
 }
 
 /// `[blobs]`

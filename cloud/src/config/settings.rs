@@ -100,6 +100,12 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "server.drain_ms",
+        is_secret: false,
+        set: |config, text| number(text, 0, 10_000, &mut config.server.drain_ms),
+        get: |config| whole(config.server.drain_ms),
+    },
+    Setting {
         key: "database.url",
         is_secret: true,
         set: |config, text| {
@@ -118,6 +124,18 @@ pub const SETTINGS: &[Setting] = &[
         is_secret: false,
         set: |config, text| number(text, 1, 500, &mut config.database.connections),
         get: |config| whole(config.database.connections),
+    },
+    Setting {
+        key: "bus.url",
+        is_secret: true,
+        set: |config, text| {
+            if !text.is_empty() && !["nats://", "tls://"].iter().any(|start| text.starts_with(start)) {
+                return Err("give nats://host:4222 or tls://host:4222".into());
+            }
+            config.bus.url = Some(text).filter(|text| !text.is_empty()).map(Secret::new);
+            Ok(())
+        },
+        get: |config| config.bus.url.as_ref().and_then(|url| text(url.expose())),
     },
     Setting {
         key: "blobs.dir",

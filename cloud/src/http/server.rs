@@ -28,7 +28,8 @@ const DRAIN_SECONDS: u64 = 6;
 /// Open connections a thread: pages, live streams and workers' sockets of one replica.
 const CONNECTIONS_MAX: usize = 12_500;
 
-/// Serves until `shutdown` begins and the requests in flight are answered.
+/// Serves until `shutdown` comes to its draining (before, a load balancer may still send requests) and the
+/// requests in flight are answered.
 ///
 /// # Errors
 /// The listener cannot be used.
@@ -52,7 +53,7 @@ pub async fn serve(state: Arc<AppState>, listener: TcpListener, shutdown: Shutdo
     .keep_alive(KEEP_ALIVE)
     .max_connections(CONNECTIONS_MAX)
     .shutdown_timeout(DRAIN_SECONDS)
-    .shutdown_signal(async move { shutdown.cancelled().await })
+    .shutdown_signal(async move { shutdown.reached(Phase::Draining).await })
     .listen(listener)?
     .run()
     .await

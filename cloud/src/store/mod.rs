@@ -13,7 +13,7 @@ mod jobs;
 mod leases;
 mod logs;
 mod page;
-mod ready;
+mod replicas;
 mod sql;
 mod tasks;
 mod uploads;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use pictor_actors::ids::UploadId;
+use pictor_actors::ids::{ReplicaId, UploadId};
 
 pub use accounts::{AccountPatch, AccountRow, NewAccount, Role, UnknownRole};
 pub use credentials::{SessionRow, TokenRow};
@@ -34,9 +34,9 @@ pub use jobs::{FailureRow, JobPatch, JobRow, JobWarningRow, NewJobRow};
 pub use leases::{AttemptEnd, EndedAttempt, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
 pub use logs::LogRow;
 pub use page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
-pub use ready::ReadyTask;
+pub use replicas::{Beat, LeaseNews, ReplicaRow, WorkerNews};
 pub use sql::SchemaError;
-pub use tasks::{NewTaskRow, TaskRow};
+pub use tasks::{NewTaskRow, ReadyTask, TaskRow};
 pub use uploads::blobs::BlobRow;
 pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
@@ -51,6 +51,8 @@ use sql::{Engine, FromRow, Session, Sql, Value};
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    /// The process that works through this handle, where there may be several.
+    replica: Option<ReplicaId>,
     /// Keeps a test's folder until its last store is gone.
     _folder: Option<Arc<TestFolder>>,
 }
@@ -63,7 +65,7 @@ impl Store {
     /// be reached, was brought to a newer schema by a newer program, or does not keep a setting that safety
     /// rests on.
     pub async fn open(config: &DatabaseConfig) -> Result<Self> {
-        Ok(Self { engine: Arc::new(Engine::open(config).await?), _folder: None })
+        Ok(Self { engine: Arc::new(Engine::open(config).await?), replica: None, _folder: None })
     }
 
     /// Whether a cloud's database is there, as [`Self::open`] would find and not make it.
@@ -83,6 +85,12 @@ impl Store {
         let config = DatabaseConfig::in_folder(&folder.0);
         let store = Self::open(&config).await.expect("a fresh database");
         Self { _folder: Some(Arc::new(folder)), ..store }
+    }
+
+    /// The same database, as this replica uses it: connections of workers are noted as its own.
+    #[must_use]
+    pub fn of_replica(&self, id: ReplicaId) -> Self {
+        Self { replica: Some(id), ..self.clone() }
     }
 
     /// Whether the database answers and lets itself be written to; for readiness.

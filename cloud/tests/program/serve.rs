@@ -79,6 +79,22 @@ async fn a_worker_that_comes_is_logged_as_online_and_as_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_second_cloud_on_the_same_sqlite_file_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let shared = format!("sqlite://{}", folder.path().join("shared.db").display());
+    let start = |data: &std::path::Path| {
+        let mut command = pictor_cloud();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database", &shared, "--data"]).arg(data);
+        command
+    };
+    let first = Running::run(start(&one), &one).await;
+    let refused = run_command(start(&other), "").await;
+    assert_refused(&refused, 1, "SQLite is for one at a time");
+    first.stop().await;
+}
+
+#[tokio::test]
 async fn asked_to_stop_it_closes_sockets_with_a_reason_and_ends_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -14,6 +14,7 @@ mod jobs;
 mod leases;
 mod logs;
 mod old;
+mod replicas;
 mod texts;
 mod uploads;
 mod workers;
@@ -105,6 +106,12 @@ on_both_engines! {
         frames_rendered_before_a_failure_count
         frames_rendered_before_a_worker_stopped_or_left_count
         eight_writers_lose_nothing;
+    replicas:
+        a_replica_lives_as_long_as_its_lease
+        every_live_job_gets_one_owner_and_a_dead_owners_jobs_another
+        sockets_of_dead_replicas_are_ended_and_those_of_the_living_stay
+        leases_of_a_worker_at_another_living_replica_are_left_to_that_one
+        what_a_worker_does_is_kept_with_its_heartbeat;
     logs:
         a_log_keeps_its_last_lines_and_pages
         a_log_outlives_a_gap_in_its_numbers;

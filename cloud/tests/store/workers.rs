@@ -146,7 +146,7 @@ pub async fn many_heartbeats_are_kept_and_renew_leases(store: Store) {
         let rig = worker(&store, scene.account.id, &format!("rig-{n}")).await.id;
         let link_id = connected(&store, rig, &format!("b{n}")).await;
         let sample = (n % 2 == 0).then(|| MetricSample { cpu_percent: Some(5.0), ..MetricSample::default() });
-        beats.push(HeartbeatRow { worker: rig, link_id, at: at(9), sample });
+        beats.push(HeartbeatRow { worker: rig, link_id, at: at(9), sample, live: None });
     }
     beats[7].link_id = LinkId::generate();
     let live = granted(&store, &scene.tasks[0], scene.worker.id).await;
@@ -189,6 +189,7 @@ pub async fn minutes_replace_and_are_dropped_by_age(store: Store) {
     let rows: Vec<_> = (0..150).map(|n| minute(n, n)).collect();
     store.save_worker_minutes(&rows).await.unwrap();
     store.save_worker_minutes(&[minute(3, 99)]).await.unwrap();
+    assert_eq!(store.worker_minutes(rig, at(148 * 60)).await.unwrap(), rows[148..]);
     assert_eq!(store.drop_worker_minutes(at(600), 4).await.unwrap(), 4);
     assert_eq!(store.drop_worker_minutes(at(600), 100).await.unwrap(), 6);
     assert_eq!(

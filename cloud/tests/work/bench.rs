@@ -25,6 +25,7 @@ use pictor_cloud::agents::fleet::{
 use pictor_cloud::agents::job_live::JobLive;
 use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobsLive, JobChanged};
 use pictor_cloud::agents::ports::{Ports, WorkDoors, start_work};
+use pictor_cloud::agents::replicas::Peers;
 use pictor_cloud::agents::sweeps::ExpiredLeases;
 use pictor_cloud::store::{
     FrameStoredRow, JobRow, NewAccount, NewFrame, NewJobRow, NewWorkerRow, Role, Store,
@@ -153,6 +154,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             fleet: Rc::new(fleet_door),
             announce: Rc::new(announce),
+            peers: Peers::alone(),
             lease_ttl: LEASE_TTL,
             shutdown,
         };

@@ -153,6 +153,12 @@ impl Holdings {
         }
         let mut compared = Compared::default();
         let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
+        let live: BTreeSet<LeaseId> = live.iter().map(|row| row.lease.lease).collect();
+        // It may have ended while the worker was connected to another replica; what is not named is given
+        // back.
+        self.0.retain(|id, held| {
+            live.contains(id) || !named.contains(&LeaseRef { lease: *id, fence: held.fence })
+        });
         let is_named =
             |id: &LeaseId, held: &Held| named.contains(&LeaseRef { lease: *id, fence: held.fence });
         compared.lost.extend(self.0.iter().filter(|(id, held)| !is_named(id, held)).map(|(id, _)| *id));
@@ -304,6 +310,14 @@ mod tests {
         assert_eq!(compared.lost, [lease(2).lease, lease(3).lease]);
         assert_eq!(compared.renew, [lease(1).lease]);
         assert!(holdings.get(lease(1)).is_some() && holdings.len() == 1);
+    }
+
+    #[test]
+    fn a_lease_that_ended_while_the_worker_was_elsewhere_is_its_no_more() {
+        let mut holdings = Holdings::default();
+        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
+        holdings.reconcile(&[lease(1)], &[]);
+        assert_eq!(beat(&mut holdings, &[lease(1)], 0).foreign, [lease(1)], "it is told to stop");
     }
 
     #[test]

@@ -4,29 +4,7 @@ use actix::Message;
 use pictor_actors::ids::{AccountId, JobId, WorkerId};
 
 use super::subscription::{EventId, Subscription};
-
-/// Something that happened. It says where to look, not what is there: losing one costs a moment of staleness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LiveEvent {
-    /// A worker's state or values; at most once a second for each.
-    WorkerChanged(WorkerId),
-    /// A job's state or progress; at most once a second for each.
-    JobChanged(JobId),
-    /// A frame is stored.
-    FrameStored {
-        /// Of this job.
-        job: JobId,
-        /// Which.
-        frame: i32,
-    },
-    /// New lines in a job's log; at most once a second for each.
-    LogAppended {
-        /// Which job.
-        job: JobId,
-    },
-    /// Events were lost for this listener: load everything anew.
-    Resync,
-}
+pub use crate::bus::LiveEvent;
 
 /// What a listener wants to hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,6 +16,7 @@ use pictor_cloud_domain::placement::{self, Absence, Plan, Problem, SlotIn, TaskI
 use crate::agents::fleet::{Capacity, GetCapacity, OfferTask, OfferTasks, SlotCapacity};
 use crate::agents::jobs::{Jobs, LeasesGranted, SlotsSeen, retried};
 use crate::agents::ports::{ANSWER_WITHIN, Ask, Ports};
+use crate::agents::replicas::Share;
 use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError, between};
 
 /// Ready tasks looked at in one turn.
@@ -49,10 +50,15 @@ pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> 
     let now = reach.ports.clock.now().wall;
     let ready = retried(|| store.ready_tasks(now, PENDING_MAX, READY_MAX)).await?;
     let problem = problem_of(&capacity, &ready, &avoid);
-    let plan = placement::solve(&problem);
+    let others = reach.ports.peers.seen();
+    let plan = plan_of(&problem, others.share);
     let refused = if plan.grants.is_empty() { 0 } else { grant(&reach, &plan, ready).await? };
+    // Where another replica has slots for it, this one does not know why it waits.
+    let engines: BTreeMap<_, _> = problem.tasks.iter().map(|task| (task.job, task.engine)).collect();
+    let is_known = |job: &JobId| engines.get(job).is_none_or(|engine| others.slots.able(*engine) == 0);
+    let known = placement::why(&problem, &plan).into_iter().filter(|(job, _)| is_known(job));
     let in_words = |(job, dropped): (_, Vec<_>)| (job, placement::words(&dropped, &problem.absent));
-    let waiting = placement::why(&problem, &plan).into_iter().map(in_words).collect();
+    let waiting = known.map(in_words).collect();
     let is_cut_short = refused > 0 || plan.grants.len() >= GRANTS_MAX;
     Ok(Taken { seen: Some(seen_of(&capacity.slots)), waiting, is_cut_short })
 }
@@ -67,6 +73,24 @@ fn problem_of(capacity: &Capacity, ready: &[ReadyTask], avoid: &BTreeSet<(Worker
         absent: capacity.absent.iter().copied().chain(declined).collect(),
         grants_max: GRANTS_MAX,
     }
+}
+
+/// First what is of this replica's share: others reach for theirs at the same moment. What that leaves free
+/// may take any task.
+fn plan_of(problem: &Problem, share: Share) -> Plan {
+    if share.of <= 1 {
+        return placement::solve(problem);
+    }
+    let is_own = |task: &&TaskIn| share.has(task.task);
+    let own = Problem {
+        slots: problem.slots.clone(),
+        tasks: problem.tasks.iter().filter(is_own).cloned().collect(),
+        absent: problem.absent.clone(),
+        grants_max: problem.grants_max,
+    };
+    let plan = placement::solve(&own);
+    let idle = problem.slots.iter().filter(|slot| slot.leases_held == 0).count();
+    if plan.grants.len() >= idle.max(1) { plan } else { placement::solve(problem) }
 }
 
 fn slot_in(slot: &SlotCapacity) -> SlotIn {

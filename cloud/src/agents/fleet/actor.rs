@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use actix::prelude::{Actor, AsyncContext, Context, Handler};
-use pictor_actors::ids::WorkerId;
+use pictor_actors::ids::{AccountId, WorkerId};
 use pictor_actors::protocol::Cancel;
 use pictor_actors::supervise::{Door, DoorError};
 use pictor_actors::units::Millis;
 use pictor_cloud_domain::liveness::Connection;
 
+use super::elsewhere::Elsewhere;
 use super::free_slots::FreeSlots;
 use super::messages::{
     CancelLease, Capacity, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew, NodeReport,
@@ -32,12 +33,14 @@ pub struct Fleet {
     pub(super) writes: Writes,
     pub(super) is_writing: bool,
     pub(super) is_stopping: bool,
+    pub(super) elsewhere: Elsewhere,
 }
 
 impl Fleet {
     /// A fleet that knows its workers' actors, if there are any from before, but not yet how they fare.
     pub(in crate::agents) fn new(wiring: Rc<Wiring>) -> Self {
         Self {
+            elsewhere: Elsewhere::new(wiring.peers.clone()),
             wiring,
             live: BTreeMap::new(),
             free: FreeSlots::default(),
@@ -55,11 +58,12 @@ impl Fleet {
         let rested_until = report.live.standing.rest.as_ref().map(|rest| rest.until);
         let has_more_room = self.free.report(worker, report.slots, report.offers_seen, rested_until);
         self.free.set_absence(worker, report.absence);
-        let before = self.live.insert(worker, report.live).map(|live| live.connection);
-        self.log_connection(worker, before);
-        if let Some(row) = report.heartbeat {
+        if let Some(mut row) = report.heartbeat {
+            row.live = self.elsewhere.row_of(&report.live);
             self.writes.heartbeat(row);
         }
+        let before = self.live.insert(worker, report.live).map(|live| live.connection);
+        self.log_connection(worker, report.account, before);
         self.writes.renew(report.renew);
         if let Some(minute) = report.minute {
             self.writes.minute(minute);
@@ -70,10 +74,12 @@ impl Fleet {
         }
     }
 
-    fn log_connection(&self, worker: WorkerId, before: Option<Connection>) {
+    fn log_connection(&mut self, worker: WorkerId, account: AccountId, before: Option<Connection>) {
+        self.elsewhere.note_account(worker, account);
         let now = self.live.get(&worker).map(|live| live.connection);
         if let Some(connection) = now.filter(|_| now != before) {
             tracing::info!(%worker, connection = connection.as_str(), "worker's connection changed");
+            self.elsewhere.tell_changed(worker);
         }
     }
 
@@ -92,7 +98,12 @@ impl Fleet {
         }
     }
 
-    fn tell<M>(&self, worker: WorkerId, message: M)
+    /// Whether the worker's socket is here.
+    fn is_here(&self, worker: WorkerId) -> bool {
+        self.live.get(&worker).is_some_and(|live| live.online_since.is_some())
+    }
+
+    pub(super) fn tell<M>(&self, worker: WorkerId, message: M)
     where
         M: actix::Message<Result = ()> + Send + 'static,
         WorkerNode: Handler<M>,
@@ -167,6 +178,7 @@ impl Handler<NodeRetired> for Fleet {
         }
         self.live.remove(&worker);
         self.free.forget(worker);
+        self.elsewhere.forget(worker);
     }
 }
 
@@ -206,6 +218,9 @@ impl Handler<CancelLease> for Fleet {
 
     fn handle(&mut self, CancelLease { worker, cancel }: CancelLease, _context: &mut Context<Self>) {
         let cancel: Cancel = cancel;
+        if !self.is_here(worker) {
+            self.elsewhere.tell_cancel(worker, &cancel);
+        }
         self.tell(worker, TakeBack(cancel));
     }
 }
@@ -215,6 +230,9 @@ impl Handler<LeasesEnded> for Fleet {
 
     fn handle(&mut self, LeasesEnded(leases): LeasesEnded, _context: &mut Context<Self>) {
         for (worker, lease) in leases {
+            if !self.is_here(worker) {
+                self.elsewhere.tell_ended(worker, lease);
+            }
             self.tell(worker, EndLease(lease));
         }
     }
@@ -225,6 +243,9 @@ impl Handler<RestWorker> for Fleet {
 
     fn handle(&mut self, rest: RestWorker, _context: &mut Context<Self>) {
         tracing::warn!(worker = %rest.worker, reason = rest.reason, "worker is rested");
+        if !self.is_here(rest.worker) {
+            self.elsewhere.tell_row(rest.worker);
+        }
         self.tell(rest.worker, Rest { until: rest.until, reason: rest.reason });
     }
 }

@@ -63,6 +63,7 @@ impl Fleet {
         self.is_writing = false;
         if written.is_ok() {
             self.writes.stored();
+            self.look_elsewhere(&batch, context);
         }
         match written {
             Ok(()) if self.writes.len() > 0 && self.is_stopping => self.write(context),

@@ -1,7 +1,7 @@
 //! What the fleet is asked and told.
 
 use actix::{Message, MessageResponse};
-use pictor_actors::ids::{JobId, LeaseId, WorkerId};
+use pictor_actors::ids::{AccountId, JobId, LeaseId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{Cancel, Offer};
 use pictor_actors::supervise::Door;
@@ -110,6 +110,8 @@ pub struct NodeReported(pub Box<NodeReport>);
 /// How a worker fares.
 #[derive(Debug)]
 pub struct NodeReport {
+    /// Whose it is.
+    pub account: AccountId,
     /// For pages.
     pub live: WorkerLive,
     /// Slots that may have tasks now, full ones included; their `rested` is set when somebody asks.

@@ -7,6 +7,7 @@
 
 mod actor;
 mod effects;
+mod elsewhere;
 mod free_slots;
 pub mod messages;
 mod renewals;

@@ -111,6 +111,7 @@ mod tests {
             link_id: LinkId::from_u128(1),
             at: UnixMillis(at),
             sample: cpu.map(|cpu| MetricSample { cpu_percent: Some(cpu), ..MetricSample::default() }),
+            live: None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use actix::fut::{ActorFutureExt, wrap_future};
 use actix::prelude::{Actor, ActorContext, AsyncContext, Context, Running, SpawnHandle};
 use pictor_actors::ids::JobId;
+use pictor_actors::now::Mono;
 use pictor_actors::protocol::{CancelReason, LeaseRef};
 use pictor_actors::supervise::{BuildError, Gone};
 use pictor_actors::units::Millis;
@@ -19,6 +20,7 @@ use super::messages::{JobEnded, SlotsSeen};
 use super::tracking::Tracking;
 use crate::agents::broadcast::{Announce, LiveEvent};
 use crate::agents::ports::Ask;
+use crate::bus::Nudge;
 use crate::store::StoreError;
 
 /// Log lines are gathered for so long.
@@ -27,6 +29,10 @@ const LINES_AFTER: Millis = Millis(400);
 const ANNOUNCE_AFTER: Millis = Millis(200);
 /// The rows are read anew this often, in case word of a change was lost.
 const LOOK_AGAIN_EVERY: Millis = Millis::from_secs(30);
+/// The same where other replicas change them and cannot tell.
+const LOOK_OFTEN_EVERY: Millis = Millis::from_secs(5);
+/// Looks that others ask for are so far apart: the owner should soon cut more tasks, who attends only shows.
+const LOOKS_APART: (Millis, Millis) = (Millis(200), Millis(2_000));
 
 /// The actor of one job.
 pub(super) struct Job {
@@ -41,6 +47,10 @@ pub(super) struct Job {
     is_cutting: bool,
     /// Its end is not the job's fault.
     is_excused: Rc<Cell<bool>>,
+    /// This replica owns the job; else it attends it. Shared with the registry, which keeps it current.
+    owns: Rc<Cell<bool>>,
+    looked_at: Mono,
+    looking_soon: Option<SpawnHandle>,
     announcing: Option<SpawnHandle>,
     keeping_lines: Option<SpawnHandle>,
 }
@@ -51,6 +61,7 @@ pub(super) struct Parts {
     pub reach: Rc<Reach>,
     pub registry: Rc<dyn Ask<JobEnded>>,
     pub slots: Rc<Cell<SlotsSeen>>,
+    pub owns: Rc<Cell<bool>>,
 }
 
 impl Job {
@@ -64,6 +75,7 @@ impl Job {
         if !job.state.is_live() {
             return Err(Box::new(Gone));
         }
+        let looked_at = parts.reach.ports.clock.now().mono;
         let tracking = Tracking::of_rows(&job, &open, &leases, times).ok_or("its frames cannot be read")?;
         Ok(Self {
             id,
@@ -74,6 +86,9 @@ impl Job {
             slots: parts.slots,
             is_cutting: false,
             is_excused,
+            owns: parts.owns,
+            looked_at,
+            looking_soon: None,
             announcing: None,
             keeping_lines: None,
         })
@@ -158,8 +173,9 @@ impl Job {
         self.keep_lines_soon(context);
     }
 
+    /// Tasks are the owner's to cut.
     pub(super) fn cut_if_needed(&mut self, context: &mut Context<Self>) {
-        if self.is_cutting {
+        if self.is_cutting || !self.owns.get() {
             return;
         }
         let sets = self.tracking.next_tasks(self.slots.get().able(self.tracking.engine));
@@ -182,7 +198,41 @@ impl Job {
         }
     }
 
+    /// What was stored here concerns whoever owns the job.
+    pub(super) fn tell_owner(&self) {
+        if !self.owns.get() {
+            self.reach.ports.peers.tell(Nudge::Job { job: self.id });
+        }
+    }
+
+    /// Looks at the rows, soon and not too often.
+    pub(super) fn look_soon(&mut self, context: &mut Context<Self>) {
+        if self.looking_soon.is_some() {
+            return;
+        }
+        let apart = if self.owns.get() { LOOKS_APART.0 } else { LOOKS_APART.1 };
+        let since = self.looked_at.until(self.mono());
+        let after = Millis(apart.0.saturating_sub(since.0));
+        self.looking_soon = Some(context.run_later(after.to_duration(), |actor, context| {
+            actor.looking_soon = None;
+            actor.reload(context);
+        }));
+    }
+
+    /// Looks at the rows if the last look was too long ago.
+    fn look_now_and_then(&mut self, context: &mut Context<Self>) {
+        let every = if self.reach.ports.peers.must_look() { LOOK_OFTEN_EVERY } else { LOOK_AGAIN_EVERY };
+        if self.looked_at.until(self.mono()) >= every {
+            self.reload(context);
+        }
+    }
+
+    fn mono(&self) -> Mono {
+        self.reach.ports.clock.now().mono
+    }
+
     pub(super) fn reload(&mut self, context: &mut Context<Self>) {
+        self.looked_at = self.mono();
         let changes = self.tracking.changes();
         self.run(effects::reload(Rc::clone(&self.reach), self.id, changes), context);
     }
@@ -213,7 +263,7 @@ impl Actor for Job {
         }
         self.end_if_through(context);
         self.reach.wake();
-        context.run_interval(LOOK_AGAIN_EVERY.to_duration(), |actor, context| actor.reload(context));
+        context.run_interval(LOOK_OFTEN_EVERY.to_duration(), Self::look_now_and_then);
     }
 
     fn stopping(&mut self, _context: &mut Context<Self>) -> Running {

@@ -22,6 +22,7 @@ use crate::agents::broadcast::{Announce, LiveEvent};
 use crate::agents::dispatcher::Wake;
 use crate::agents::fleet::{CancelLease, GetCapacity, LeasesEnded, RestWorker};
 use crate::agents::ports::{Ask, Ports};
+use crate::bus::Nudge;
 use crate::store::{
     AttemptEnd, EndedAttempt, Failure, LeaseRow, LogRow, NewTaskRow, Store, StoreError, TaskGoes, WorkerRow,
     between,
@@ -32,6 +33,9 @@ const TRIES: u32 = 4;
 /// Tries of the reads that an actor is built from, two seconds apart at most: a database that is away for
 /// minutes must not cost the process.
 const BUILD_TRIES: u32 = 300;
+
+/// Workers of other replicas that are asked for when a task has failed: more than may fail at it.
+const ELSEWHERE_MAX: u32 = 64;
 
 /// What the actors of jobs share.
 pub(super) struct Reach {
@@ -44,9 +48,10 @@ impl Reach {
         self.ports.clock.now().wall
     }
 
-    /// Says "look again"; losing it costs the dispatcher's next round.
+    /// Says "look again" to every dispatcher; losing it costs its next round.
     pub fn wake(&self) {
         actix_rt::spawn(drop_answer(self.dispatcher.ask(Wake)));
+        self.ports.peers.tell(Nudge::Wake);
     }
 
     pub fn announce(&self, told: Announce) {
@@ -172,6 +177,7 @@ pub(super) async fn fail_at_once(reach: Rc<Reach>, job: JobId, reason: String) -
 /// A failed attempt as the actor knows it.
 pub(super) struct FailedLease {
     pub lease: LeaseRef,
+    pub job: JobId,
     pub task: TaskId,
     pub worker: WorkerId,
     pub class: FailureClass,
@@ -189,13 +195,15 @@ pub(super) async fn judge_failure(reach: Rc<Reach>, failed: FailedLease) -> Happ
 async fn judged(reach: &Reach, failed: FailedLease) -> Result<(EndedAttempt, Verdict), StoreError> {
     let (store, now) = (&reach.ports.store, reach.now());
     let attempts = retried(|| store.attempts_of(failed.task)).await?;
+    // By the row: frames may have come by another replica.
+    let job_has_frames = failed.job_has_frames || retried(|| store.job(failed.job)).await?.frames_done > 0;
     let failures = failures_of(store, &attempts, &failed, now).await?;
     let able = able_workers(reach, failed.engine, failed.worker).await;
     let (verdict, counts) = judge(&Record {
         failures: &failures,
         message: &failed.message,
         able: &able,
-        job_has_frames: failed.job_has_frames,
+        job_has_frames,
         worker_failed_job_before: failed.worker_failed_job_before,
     });
     let end = AttemptEnd {
@@ -249,10 +257,19 @@ fn standing_of(row: &WorkerRow) -> Standing {
 /// Workers that could render it; the one that failed counts, whether or not it is there this moment.
 async fn able_workers(reach: &Reach, engine: Option<RenderEngine>, failed: WorkerId) -> BTreeSet<WorkerId> {
     let capacity = Ask::<GetCapacity>::ask(&*reach.ports.fleet, GetCapacity).await.unwrap_or_default();
-    let can = capacity.slots.into_iter().filter(|slot| {
-        !slot.rested && engine.map_or(!slot.engines.is_empty(), |engine| slot.engines.contains(&engine))
-    });
-    can.map(|slot| slot.worker).chain([failed]).collect()
+    let can_run =
+        |engines: &[RenderEngine]| engine.map_or(!engines.is_empty(), |engine| engines.contains(&engine));
+    let can = capacity.slots.into_iter().filter(|slot| !slot.rested && can_run(&slot.engines));
+    let mut able: BTreeSet<_> = can.map(|slot| slot.worker).chain([failed]).collect();
+    if reach.ports.peers.seen().others > 0 {
+        let elsewhere = retried(|| reach.ports.store.workers_elsewhere(reach.now(), ELSEWHERE_MAX)).await;
+        let can = elsewhere
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|row| row.slots.iter().flatten().any(|slot| slot.enabled && can_run(&slot.engines)));
+        able.extend(can.map(|row| row.id));
+    }
+    able
 }
 
 fn goes(verdict: &Verdict, class: FailureClass, now: UnixMillis) -> TaskGoes {

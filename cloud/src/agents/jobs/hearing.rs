@@ -18,7 +18,8 @@ use super::actor::Job;
 use super::effects::{self, FailedLease, retried};
 use super::happened::{Happened, Rows};
 use super::messages::{
-    AttemptSaid, FrameStored, GetLive, JobChanged, JobsWait, LeasesGranted, LeasesReleased, SlotsSeen,
+    AttemptSaid, FrameStored, GetLive, JobChanged, JobLook, JobsWait, LeasesGranted, LeasesReleased,
+    SlotsSeen,
 };
 use super::tracking::Held;
 use crate::agents::broadcast::LiveEvent;
@@ -126,6 +127,7 @@ impl Job {
     ) {
         let failed = FailedLease {
             lease,
+            job: self.id,
             task: held.task,
             worker: held.worker,
             class,
@@ -173,6 +175,7 @@ impl Job {
             Happened::EndChecked(Err(error)) => self.failed("end of the job", &error, context),
             Happened::FailedAtOnce(Ok(leases)) => {
                 tracing::info!(job = %self.id, leases = leases.len(), "job failed at once");
+                self.tell_owner();
                 self.reload(context);
             }
             Happened::FailedAtOnce(Err(error)) => self.failed("failing at once", &error, context),
@@ -199,6 +202,7 @@ impl Job {
         if let Some(held) = self.tracking.released(lease) {
             self.reach.ended(vec![(held.worker, lease)]);
         }
+        self.tell_owner();
         self.reach.wake();
         self.announce_soon(context);
     }
@@ -222,11 +226,13 @@ impl Job {
         };
         if let Some(message) = job_fault {
             self.tracking.task_ended(ended.task.id);
-            if self.tracking.frames_done == 0 {
+            // By the row: frames may have come by another replica.
+            if ended.job.frames_done == 0 {
                 let reason = in_words(ended, message);
                 self.run(effects::fail_at_once(Rc::clone(&self.reach), self.id, reason), context);
             }
         }
+        self.tell_owner();
         self.reach.wake();
         self.announce(LiveEvent::JobChanged(self.id));
         self.end_if_through(context);
@@ -265,6 +271,7 @@ impl Job {
 
     fn on_ended(&mut self, row: &JobRow) {
         tracing::info!(job = %self.id, state = %row.state, "job ended");
+        self.tell_owner();
         self.announce(LiveEvent::JobChanged(self.id));
         self.let_go();
     }
@@ -298,6 +305,7 @@ impl Handler<FrameStored> for Job {
         if stored.task_completed {
             self.tracking.task_ended(stored.task);
             self.reach.ended(vec![(stored.worker, lease)]);
+            self.tell_owner();
             self.reach.wake();
         }
         self.cut_if_needed(context);
@@ -321,11 +329,20 @@ impl Handler<JobChanged> for Job {
     }
 }
 
+impl Handler<JobLook> for Job {
+    type Result = ();
+
+    fn handle(&mut self, _look: JobLook, context: &mut Context<Self>) {
+        self.look_soon(context);
+    }
+}
+
 impl Handler<LeasesGranted> for Job {
     type Result = ();
 
     fn handle(&mut self, LeasesGranted(leases): LeasesGranted, context: &mut Context<Self>) {
         leases.iter().for_each(|lease| self.tracking.granted(lease));
+        self.tell_owner();
         self.cut_if_needed(context);
         self.announce_soon(context);
     }
@@ -342,6 +359,7 @@ impl Handler<LeasesReleased> for Job {
         if !is_known {
             self.reload(context);
         }
+        self.tell_owner();
         self.reach.wake();
         self.announce_soon(context);
     }
@@ -370,7 +388,11 @@ impl Handler<SlotsSeen> for Job {
 impl Handler<GetLive> for Job {
     type Result = MessageResult<GetLive>;
 
-    fn handle(&mut self, _get: GetLive, _context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _get: GetLive, context: &mut Context<Self>) -> Self::Result {
+        if self.reach.ports.peers.seen().others > 0 {
+            // Somebody watches: the next answer knows what happened elsewhere meanwhile.
+            self.look_soon(context);
+        }
         MessageResult(self.tracking.live(self.reach.now()))
     }
 }

@@ -6,6 +6,7 @@ use actix::Message;
 use pictor_actors::ids::{JobId, TaskId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{FromWorker, LeaseRef};
+use serde::{Deserialize, Serialize};
 
 use crate::agents::job_live::JobLive;
 use crate::store::{FrameStoredRow, LeaseRow};
@@ -15,6 +16,22 @@ use crate::store::{FrameStoredRow, LeaseRow};
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct JobChanged(pub JobId);
+
+/// Another replica changed rows of this job: look at them again, without a word to anybody. Nothing happens
+/// where the job has no actor.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct JobLook(pub JobId);
+
+/// Jobs may have lost their owner, or this replica a job: look which ones are its own.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LookForJobs;
+
+/// The slots of this replica's own workers, as the dispatcher last saw them.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SlotsSeen")]
+pub struct GetSlotsSeen;
 
 /// A worker said something about an attempt; its actor has checked that the lease is its own.
 #[derive(Debug, Clone, Message)]
@@ -69,7 +86,8 @@ pub struct JobsWait(pub BTreeMap<JobId, Vec<String>>);
 pub struct JobEnded(pub JobId);
 
 /// How many slots there are, busy or not, of workers that may work: so many tasks of a job can run at a time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default)]
 #[rtype(result = "()")]
 pub struct SlotsSeen {
     /// With any real engine.
@@ -85,6 +103,18 @@ pub struct SlotsSeen {
 }
 
 impl SlotsSeen {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            any: self.any.saturating_add(other.any),
+            cycles: self.cycles.saturating_add(other.cycles),
+            eevee: self.eevee.saturating_add(other.eevee),
+            workbench: self.workbench.saturating_add(other.workbench),
+            simulated: self.simulated.saturating_add(other.simulated),
+        }
+    }
+
     /// Slots for a job that needs this engine.
     #[must_use]
     pub const fn able(self, engine: Option<RenderEngine>) -> u32 {

@@ -1,9 +1,10 @@
 //! Every live job: a registry and one actor each.
 //!
 //! The registry starts a job's actor when it hears of the job and lets it go when the job has ended; it hands
-//! on what is said to them. Workers' actors, the dispatcher, sweeps and HTTP speak with the registry only.
-//! Not here: which task goes where (the dispatcher), what workers are, what a failure means
-//! (`pictor_cloud_domain::task`).
+//! on what is said to them. With several replicas a job's owner cuts its tasks; the others' actors attend it:
+//! they store what they hear and tell the owner to look. Workers' actors, the dispatcher, sweeps and HTTP
+//! speak with the registry only. Not here: which task goes where (the dispatcher), what workers are, what a
+//! failure means (`pictor_cloud_domain::task`).
 
 mod actor;
 mod effects;
@@ -12,6 +13,7 @@ mod happened;
 mod hearing;
 mod lines;
 pub mod messages;
+mod ownership;
 mod registry;
 mod tracking;
 
@@ -50,6 +52,7 @@ pub fn start(ports: &Ports, dispatcher: &Late<Dispatcher>) -> Door<Jobs> {
             reach: Rc::clone(&reach),
             registry: Rc::clone(&registry) as Rc<_>,
             slots: Rc::new(Cell::new(SlotsSeen::default())),
+            owns: Rc::new(Cell::new(true)),
         };
         async move { Ok(Jobs::new(parts)) }
     });

@@ -244,7 +244,7 @@ fn live_of(row: &LeaseRow) -> Live {
     }
 }
 
-fn replaced() -> Refusal {
+pub(super) fn replaced() -> Refusal {
     Refusal {
         code: RefusalCode::Replaced,
         message:

@@ -129,7 +129,12 @@ impl Handler<SayBye> for WorkerNode {
 
     fn handle(&mut self, _bye: SayBye, _context: &mut Context<Self>) {
         let reason = "the cloud stops; leases stay valid".to_owned();
-        self.say(ToWorker::Bye { reason, retry_after_ms: COME_BACK_AFTER.0 });
+        // Beside other replicas soon, but not all workers at the same moment.
+        let retry_after_ms = match self.wiring.peers.seen().others {
+            0 => COME_BACK_AFTER.0,
+            _ => COME_BACK_AFTER.0 / 4 + super::effects::random() % COME_BACK_AFTER.0,
+        };
+        self.say(ToWorker::Bye { reason, retry_after_ms });
         self.lose_link();
     }
 }

@@ -103,3 +103,8 @@ pub struct ReportNow;
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<MetricSample>")]
 pub struct GetSamples;
+
+/// Its row may have been changed by another replica, or for one: look at it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LookAtRow;

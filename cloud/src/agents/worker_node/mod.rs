@@ -13,7 +13,9 @@ mod hearing;
 pub mod messages;
 mod readings;
 mod report;
+mod row;
 
 pub use actor::WorkerNode;
 pub use messages::*;
+pub(in crate::agents) use readings::KEPT_FOR;
 pub use readings::{GpuMinute, MinuteReadings};

@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use pictor_actors::limits::SLOTS_MAX;
-use pictor_actors::protocol::MetricSample;
+use pictor_actors::protocol::{GpuSample, MetricSample};
 use pictor_actors::units::{Millis, UnixMillis};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How far back single samples reach.
-const KEPT_FOR: Millis = Millis::from_secs(15 * 60);
+pub(in crate::agents) const KEPT_FOR: Millis = Millis::from_secs(15 * 60);
 /// Samples that come quicker replace each other; with it the ring has at most 180.
 const APART: Millis = Millis(4_900);
 const MINUTE: i64 = 60_000;
 
 /// Values of one minute, as `worker_minutes.readings` holds them: means of what varies, maxima of what must
 /// not run over. What was never reported is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MinuteReadings {
     /// Samples it was made of.
     pub samples: u32,
@@ -34,7 +35,8 @@ pub struct MinuteReadings {
 }
 
 /// One GPU's minute.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GpuMinute {
     /// Mean use, percent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,28 @@ pub struct GpuMinute {
     /// Mean power draw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_watts: Option<f32>,
+}
+
+impl MinuteReadings {
+    /// As one sample, for charts where the single ones are not at hand.
+    #[must_use]
+    pub fn to_sample(&self, at: UnixMillis) -> MetricSample {
+        let gpu = |(pci_id, minute): (&String, &GpuMinute)| GpuSample {
+            pci_id: pci_id.clone(),
+            utilisation_percent: minute.utilisation_percent,
+            memory_used_bytes: minute.memory_used_bytes_max,
+            celsius: minute.celsius_max,
+            power_watts: minute.power_watts,
+            ..GpuSample::default()
+        };
+        MetricSample {
+            at,
+            cpu_percent: self.cpu_percent,
+            cpu_celsius: self.cpu_celsius_max,
+            ram_used_bytes: self.ram_used_bytes_max,
+            gpus: self.gpus.iter().map(gpu).collect(),
+        }
+    }
 }
 
 /// The ring and the minute under way.
@@ -98,7 +122,7 @@ impl Readings {
 }
 
 fn roll_up(samples: &[MetricSample]) -> MinuteReadings {
-    let mut gpus: BTreeMap<String, Vec<&pictor_actors::protocol::GpuSample>> = BTreeMap::new();
+    let mut gpus: BTreeMap<String, Vec<&GpuSample>> = BTreeMap::new();
     for gpu in samples.iter().flat_map(|sample| &sample.gpus) {
         gpus.entry(gpu.pci_id.clone()).or_default().push(gpu);
     }
@@ -134,8 +158,6 @@ fn highest(values: impl Iterator<Item = f32>) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
-    use pictor_actors::protocol::GpuSample;
-
     use super::*;
 
     fn sample(cpu: Option<f32>, ram: Option<u64>) -> MetricSample {
@@ -153,6 +175,10 @@ mod tests {
         assert_eq!((at, minute.samples), (UnixMillis(60_000), 3));
         assert_eq!((minute.cpu_percent, minute.ram_used_bytes_max), (Some(20.0), Some(9)));
         assert_eq!(minute.gpus["0"].utilisation_percent, Some(20.0));
+        let kept = serde_json::to_value(&minute).unwrap();
+        assert_eq!(serde_json::from_value::<MinuteReadings>(kept).unwrap(), minute);
+        let as_one = minute.to_sample(at);
+        assert_eq!((as_one.cpu_percent, as_one.cpu_celsius, as_one.gpus.len()), (Some(20.0), None, 1));
         assert_eq!(
             serde_json::to_value(&minute.gpus["0"]).unwrap(),
             serde_json::json!({"utilisation_percent": 20.0})

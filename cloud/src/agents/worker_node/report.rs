@@ -16,6 +16,7 @@ impl WorkerNode {
     /// Something changed, without a sign of life.
     pub(super) fn report(&self, now: Now) {
         self.send_report(NodeReport {
+            account: self.account,
             live: self.live(now),
             slots: self.capacity(),
             absence: self.absence(),
@@ -40,8 +41,11 @@ impl WorkerNode {
             link_id: link.id,
             at: now.wall,
             sample,
+            // The fleet's to say.
+            live: None,
         });
         self.send_report(NodeReport {
+            account: self.account,
             live: self.live(now),
             slots: self.capacity(),
             absence: self.absence(),

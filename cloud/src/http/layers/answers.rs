@@ -3,8 +3,8 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use pictor_cloud_api::problem::ProblemCode;
@@ -43,6 +43,10 @@ pub async fn finish<B: MessageBody + 'static>(
     }
     if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if state.as_ref().is_some_and(|state| state.shutdown.is_stopping()) {
+        // The next request of this client shall find another replica, or none, and not a line that just ends.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     if let (Some(state), Some(began)) = (state, began) {
         let took = state.now().elapsed(began.mono).to_duration();

@@ -143,14 +143,25 @@ impl Store {
         live_of_job(&mut self.reader().await?, job).await
     }
 
-    /// Live leases past their time, oldest first.
+    /// Live leases past their time, oldest first. Not those of workers that are connected to another replica
+    /// which lives: only it knows what it has not stored yet.
     pub async fn expired_leases(&self, now: UnixMillis, limit: u32) -> Result<Vec<LeaseRow>> {
-        self.all(
+        let mut session = self.reader().await?;
+        let Some(replica) = self.replica else {
+            let sql = "SELECT * FROM leases WHERE ended_at IS NULL AND expires_at <= $1
+                       ORDER BY expires_at, id LIMIT $2";
+            return session.all(sql, args![now, limit]).await;
+        };
+        let alive = session.now_text();
+        let sql = format!(
             "SELECT * FROM leases WHERE ended_at IS NULL AND expires_at <= $1
-             ORDER BY expires_at, id LIMIT $2",
-            args![now, limit],
-        )
-        .await
+               AND NOT EXISTS (SELECT workers.id FROM workers
+                               JOIN replicas ON replicas.id = workers.replica_id
+                               WHERE workers.id = leases.worker_id AND workers.link_id IS NOT NULL
+                                 AND replicas.id <> $3 AND replicas.lease_until > {alive})
+             ORDER BY expires_at, id LIMIT $2"
+        );
+        session.all(sql, args![now, limit, replica]).await
     }
 
     /// Ends those of these leases that are live and puts their tasks back; returns the ones it ended. The

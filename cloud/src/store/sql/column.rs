@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use pictor_actors::ids::{AccountId, JobId, LeaseId, LinkId, SessionId, TaskId, TokenId, UploadId, WorkerId};
+use pictor_actors::ids::{
+    AccountId, JobId, LeaseId, LinkId, ReplicaId, SessionId, TaskId, TokenId, UploadId, WorkerId,
+};
 use pictor_actors::protocol::assignment::{RenderEngine, RenderSettings};
 use pictor_actors::protocol::outcome::WarningClass;
 use pictor_actors::protocol::{FailureClass, MachineFacts, MetricSample, Pause, SlotFacts};
@@ -126,7 +128,7 @@ macro_rules! text_columns {
 }
 
 text_columns! {
-    AccountId JobId LeaseId LinkId SessionId TaskId TokenId UploadId WorkerId BlobHash
+    AccountId JobId LeaseId LinkId ReplicaId SessionId TaskId TokenId UploadId WorkerId BlobHash
     JobState TaskState LeaseState Outcome UploadState
 }
 

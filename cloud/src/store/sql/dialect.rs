@@ -19,6 +19,11 @@ pub trait Dialect: Database + HasStatementCache {
     /// What makes a `SELECT` hold its rows, ascending, until the end of the transaction: an `UPDATE` of many
     /// rows takes them in whatever order it finds them. Nothing on SQLite, as above.
     const LOCK_ROWS: Option<&'static str>;
+    /// Ends a `SELECT` that takes rows for this transaction and passes over those that others hold.
+    const TAKE_FREE_ROWS: &'static str;
+    /// The database's own time in milliseconds since 1970: the clocks of replicas differ, this one is theirs
+    /// together.
+    const NOW: &'static str;
 
     /// A row of an answer.
     fn row(row: Self::Row) -> Row;
@@ -34,6 +39,8 @@ impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
     const LOCK_JOB: Option<&'static str> = None;
     const LOCK_ROWS: Option<&'static str> = None;
+    const TAKE_FREE_ROWS: &'static str = "";
+    const NOW: &'static str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
 
     fn row(row: Self::Row) -> Row {
         Row::Lite(row)
@@ -55,6 +62,8 @@ impl Dialect for Postgres {
     const BEGIN_WRITE: &'static str = "BEGIN";
     const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
     const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
+    const TAKE_FREE_ROWS: &'static str = "FOR UPDATE SKIP LOCKED";
+    const NOW: &'static str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
     fn row(row: Self::Row) -> Row {
         Row::Post(row)

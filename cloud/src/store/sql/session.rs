@@ -98,6 +98,22 @@ impl Session {
         Ok(())
     }
 
+    /// What ends a `SELECT` that takes only rows which nobody else holds.
+    pub const fn take_free_rows(&self) -> &'static str {
+        match self {
+            Self::Lite(_) => Sqlite::TAKE_FREE_ROWS,
+            Self::Post(_) => Postgres::TAKE_FREE_ROWS,
+        }
+    }
+
+    /// The database's own time, as an expression.
+    pub const fn now_text(&self) -> &'static str {
+        match self {
+            Self::Lite(_) => Sqlite::NOW,
+            Self::Post(_) => Postgres::NOW,
+        }
+    }
+
     pub(super) const fn begin_text(&self) -> &'static str {
         match self {
             Self::Lite(_) => Sqlite::BEGIN_WRITE,

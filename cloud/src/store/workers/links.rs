@@ -9,7 +9,7 @@ use crate::store::leases::live_of_worker;
 use crate::store::sql::{Column as _, Value, args, table};
 use crate::store::{LeaseRow, Result, Store};
 
-/// Rows that one statement of a batch changes: four values each stay far below both databases' limits.
+/// Rows that one statement of a batch changes: five values each stay far below both databases' limits.
 const ROWS_A_STATEMENT: usize = 100;
 
 /// A connection that was let in.
@@ -32,6 +32,8 @@ pub struct HeartbeatRow {
     pub at: UnixMillis,
     /// Newest values; nothing: leave those before.
     pub sample: Option<MetricSample>,
+    /// What it does, for the pages of other replicas; nothing: leave that before.
+    pub live: Option<serde_json::Value>,
 }
 
 impl Store {
@@ -53,6 +55,7 @@ impl Store {
             hello.app_version,
             hello.machine.hostname,
             now,
+            self.replica,
         ];
         self.begin_write(move |session| {
             Box::pin(async move {
@@ -60,7 +63,8 @@ impl Store {
                     .one(
                         "UPDATE workers SET link_id = $2, link_number = link_number + 1, bearer_hash = $3,
                              machine = $4, slots = $5, app_version = $6, hostname = $7, connected_at = $8,
-                             last_heartbeat_at = $8, disconnected_at = NULL, updated_at = $8
+                             last_heartbeat_at = $8, disconnected_at = NULL, updated_at = $8,
+                             replica_id = $9, live = NULL
                          WHERE id = $1 AND removed_at IS NULL RETURNING *",
                         values,
                     )
@@ -140,8 +144,10 @@ impl Store {
                     let wanted = table(1, some.len());
                     let select = format!("SELECT id FROM workers WHERE id IN {wanted}");
                     session.lock_rows(select, some.iter().map(|beat| beat.worker.value()).collect()).await?;
-                    let values =
-                        some.iter().flat_map(|b| args![b.worker, b.link_id, b.at, b.sample]).collect();
+                    let values = some
+                        .iter()
+                        .flat_map(|b| args![b.worker, b.link_id, b.at, b.sample, b.live])
+                        .collect();
                     session.run(beats_text(some.len()), values).await?;
                 }
                 Ok(())
@@ -153,10 +159,11 @@ impl Store {
 
 fn beats_text(rows: usize) -> String {
     format!(
-        "WITH beats (worker, link, at, sample) AS (VALUES {})
-         UPDATE workers SET last_heartbeat_at = beats.at, sample = COALESCE(beats.sample, workers.sample)
+        "WITH beats (worker, link, at, sample, live) AS (VALUES {})
+         UPDATE workers SET last_heartbeat_at = beats.at, sample = COALESCE(beats.sample, workers.sample),
+             live = COALESCE(beats.live, workers.live)
          FROM beats WHERE workers.id = beats.worker AND workers.link_id = beats.link",
-        table(rows, 4)
+        table(rows, 5)
     )
 }
 

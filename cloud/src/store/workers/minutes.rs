@@ -40,6 +40,12 @@ impl Store {
         .await
     }
 
+    /// The worker's roll-ups since then, oldest first.
+    pub async fn worker_minutes(&self, worker: WorkerId, since: UnixMillis) -> Result<Vec<WorkerMinuteRow>> {
+        let sql = "SELECT * FROM worker_minutes WHERE worker_id = $1 AND minute_at >= $2 ORDER BY minute_at";
+        self.all(sql, args![worker, since]).await
+    }
+
     /// Removes roll-ups older than this, at most `limit`; returns how many.
     pub async fn drop_worker_minutes(&self, before: UnixMillis, limit: u32) -> Result<u64> {
         self.write_one(

@@ -6,7 +6,7 @@ mod links;
 mod minutes;
 mod registry;
 
-use pictor_actors::ids::{AccountId, LinkId, WorkerId};
+use pictor_actors::ids::{AccountId, LinkId, ReplicaId, WorkerId};
 use pictor_actors::protocol::{MachineFacts, MetricSample, Pause, SlotFacts};
 use pictor_actors::units::UnixMillis;
 
@@ -43,6 +43,10 @@ row! {
         pub link_id: Option<LinkId>,
         /// Rises with each connection.
         pub link_number: i64,
+        /// The replica that has its newest connection, where there may be several.
+        pub replica_id: Option<ReplicaId>,
+        /// What it did at its last heartbeat, as the writer shaped it; where there may be several replicas.
+        pub live: Option<serde_json::Value>,
         /// Hash of the connection's bearer.
         pub bearer_hash: Option<String>,
         /// Newest connection began.

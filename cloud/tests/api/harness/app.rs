@@ -183,6 +183,7 @@ fn run(
             clock: Arc::clone(&clock),
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
+            replica: None,
         });
         let ingest = Ingest::new(&config, store.clone(), Arc::clone(&blobs), Arc::clone(&clock));
         let state = Data::new(AppState {

@@ -45,6 +45,8 @@ impl Now {
     fn compare(&mut self, then: &Value, now: &Value, place: &str) {
         match (then, now) {
             (Value::Null, _) => {}
+            // What the job of then asked for, and that of now does not.
+            (_, Value::Null) if place.starts_with("offer.task.render.") => {}
             (Value::Object(then), Value::Object(now)) => {
                 for (name, value) in then.iter().filter(|(_, value)| !value.is_null()) {
                     let place = format!("{place}.{name}");
@@ -137,8 +139,7 @@ impl Replay {
 
 #[tokio::test]
 async fn todays_cloud_holds_every_kept_conversation() {
-    for (name, lines) in transcripts() {
-        println!("{name}");
+    for (_, lines) in transcripts() {
         let app = TestApp::start().await;
         let worker = FakeWorker::enrolled(&app).await;
         let job = app.job("1-3").await;

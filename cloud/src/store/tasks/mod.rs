@@ -1,5 +1,7 @@
 //! Tasks: the units handed to workers.
 
+mod ready;
+
 use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId};
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::UnixMillis;
@@ -7,6 +9,8 @@ use pictor_cloud_domain::task::TaskState;
 
 use super::sql::{args, row};
 use super::{PageOf, PageRequest, Result, Store};
+
+pub use ready::ReadyTask;
 
 row! {
     /// A task.

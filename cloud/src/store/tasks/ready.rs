@@ -10,8 +10,9 @@ use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::FrameSet;
 
-use super::sql::{Number, Session, args, row};
-use super::{JobRow, Result, Store, TaskRow};
+use super::TaskRow;
+use crate::store::sql::{Number, Session, args, row};
+use crate::store::{JobRow, Result, Store};
 
 /// A task that could be handed out now, with what placement looks at.
 #[derive(Debug, Clone, PartialEq)]
