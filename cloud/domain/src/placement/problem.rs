@@ -1,6 +1,6 @@
 //! The question and the answer. Outside, ids; inside the solver, indices into these lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pictor_actors::ids::{AccountId, JobId, TaskId, WorkerId};
 use pictor_actors::limits::LEASES_PER_SLOT_MAX;
@@ -44,10 +44,15 @@ impl SlotIn {
     /// Whether it has the engine; where none is known, any real one will do.
     #[must_use]
     pub fn has_engine(&self, engine: Option<RenderEngine>) -> bool {
-        match engine {
-            Some(engine) => self.engines.contains(&engine),
-            None => self.engines.iter().any(|engine| *engine != RenderEngine::Simulated),
-        }
+        has_engine(&self.engines, engine)
+    }
+}
+
+/// Whether the engine is among these; where none is known, any real one will do.
+pub(super) fn has_engine(engines: &[RenderEngine], engine: Option<RenderEngine>) -> bool {
+    match engine {
+        Some(engine) => engines.contains(&engine),
+        None => engines.iter().any(|engine| *engine != RenderEngine::Simulated),
     }
 }
 
@@ -119,17 +124,23 @@ impl Problem {
     /// The problem once a plan is carried out.
     #[must_use]
     pub fn after(mut self, plan: &Plan) -> Self {
+        let granted: BTreeSet<TaskId> = plan.grants.iter().map(|grant| grant.task).collect();
+        let mut more: BTreeMap<AccountId, u32> = BTreeMap::new();
+        for task in self.tasks.extract_if(.., |task| granted.contains(&task.task)) {
+            *more.entry(task.account).or_default() += 1;
+        }
+        for task in &mut self.tasks {
+            task.running_of_account += more.get(&task.account).copied().unwrap_or_default();
+        }
+        let mut taken: BTreeMap<(WorkerId, u16), (u8, JobId)> = BTreeMap::new();
         for grant in &plan.grants {
-            let account = self.tasks.iter().find(|task| task.task == grant.task).map(|task| task.account);
-            self.tasks.retain(|task| task.task != grant.task);
-            for task in self.tasks.iter_mut().filter(|task| Some(task.account) == account) {
-                task.running_of_account += 1;
-            }
-            for slot in &mut self.slots {
-                if slot.worker == grant.worker && slot.slot == grant.slot {
-                    slot.leases_held += 1;
-                    slot.warm_job = Some(grant.job);
-                }
+            let place = taken.entry((grant.worker, grant.slot)).or_insert((0, grant.job));
+            *place = (place.0 + 1, grant.job);
+        }
+        for slot in &mut self.slots {
+            if let Some((leases, job)) = taken.get(&(slot.worker, slot.slot)) {
+                slot.leases_held += leases;
+                slot.warm_job = Some(*job);
             }
         }
         self

@@ -1,12 +1,14 @@
-//! The solver: greedy, in rounds, on dense indices. Cost: grants × (jobs + slots).
+//! The solver: greedy, in rounds, on dense indices. A grant costs jobs and the logarithm of the slots: slots
+//! that are alike stand in sets ordered as they are chosen, so that none is looked at in vain.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pictor_actors::ids::{AccountId, JobId, TaskId, WorkerId};
+use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::units::UnixMillis;
 
-use super::problem::{Grant, Plan, Problem, SlotIn, TaskIn};
+use super::problem::{Grant, Plan, Problem, SlotIn, TaskIn, has_engine};
 
 /// The plan of a problem.
 #[must_use]
@@ -14,6 +16,7 @@ pub fn solve(problem: &Problem) -> Plan {
     let mut work = Work::new(problem);
     // Nobody gets one ahead while an idle slot could render it now.
     for held_max in [0, 1] {
+        work.stuck.clear();
         while work.grants.len() < problem.grants_max && work.grant_one(held_max) {}
     }
     Plan { grants: work.grants }
@@ -21,11 +24,19 @@ pub fn solve(problem: &Problem) -> Plan {
 
 /// Order in which jobs are served.
 type Turn = (Reverse<u8>, u32, UnixMillis, JobId);
+/// Leases that a slot holds, and its index: the order in which slots are chosen.
+type Place = (u8, usize);
 
 struct Work<'a> {
     slots: Vec<SlotNow<'a>>,
+    /// Slots by the engines they can run; rested ones can run none.
+    alike: BTreeMap<&'a [RenderEngine], Alike>,
+    /// Slots by the job whose scene they have loaded.
+    warm: BTreeMap<JobId, BTreeSet<Place>>,
     /// Ready tasks of each job by id, fresh ones before those that failed somewhere.
     queues: BTreeMap<JobId, VecDeque<&'a TaskIn>>,
+    /// Jobs that no slot can take in this round: slots only fill up, so none will.
+    stuck: BTreeSet<JobId>,
     leases_of: BTreeMap<AccountId, u32>,
     grants: Vec<Grant>,
 }
@@ -36,6 +47,14 @@ struct SlotNow<'a> {
     warm: Option<JobId>,
 }
 
+/// Slots with the same engines.
+#[derive(Default)]
+struct Alike {
+    places: BTreeSet<Place>,
+    /// Their workers, to tell whether another one could take a task.
+    workers: BTreeSet<WorkerId>,
+}
+
 impl<'a> Work<'a> {
     fn new(problem: &'a Problem) -> Self {
         let mut slots: Vec<_> = problem
@@ -44,6 +63,16 @@ impl<'a> Work<'a> {
             .map(|facts| SlotNow { facts, held: facts.leases_held, warm: facts.warm_job })
             .collect();
         slots.sort_by_key(|slot| (Reverse(slot.facts.has_gpu), slot.facts.worker, slot.facts.slot));
+        let mut alike: BTreeMap<&[RenderEngine], Alike> = BTreeMap::new();
+        let mut warm: BTreeMap<JobId, BTreeSet<Place>> = BTreeMap::new();
+        for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| !slot.facts.rested) {
+            let same = alike.entry(&slot.facts.engines).or_default();
+            same.places.insert((slot.held, index));
+            same.workers.insert(slot.facts.worker);
+            if let Some(job) = slot.warm {
+                warm.entry(job).or_default().insert((slot.held, index));
+            }
+        }
         let mut ordered: Vec<&TaskIn> = problem.tasks.iter().collect();
         ordered.sort_by_key(|task| (task.job, task.task));
         let mut queues: BTreeMap<JobId, VecDeque<&TaskIn>> = BTreeMap::new();
@@ -52,16 +81,20 @@ impl<'a> Work<'a> {
             queues.entry(task.job).or_default().push_back(task);
             leases_of.insert(task.account, task.running_of_account);
         }
-        Self { slots, queues, leases_of, grants: Vec::new() }
+        Self { slots, alike, warm, queues, stuck: BTreeSet::new(), leases_of, grants: Vec::new() }
     }
 
     /// Grants the most important task that some slot with at most `held_max` leases can take; false if there
     /// is none.
     fn grant_one(&mut self, held_max: u8) -> bool {
-        let mut turns: Vec<Turn> = self.queues.values().filter_map(|queue| self.turn_of(queue)).collect();
+        let queues = self.queues.iter().filter(|(job, _)| !self.stuck.contains(job));
+        let mut turns: Vec<Turn> = queues.filter_map(|(_, queue)| self.turn_of(queue)).collect();
         turns.sort_unstable();
         for (.., job) in turns {
-            let Some((slot, at)) = self.best_of(job, held_max) else { continue };
+            let Some((slot, at)) = self.best_of(job, held_max) else {
+                self.stuck.insert(job);
+                continue;
+            };
             self.take(job, slot, at);
             return true;
         }
@@ -84,19 +117,43 @@ impl<'a> Work<'a> {
             if !tried.insert(&task.failed_on) {
                 continue;
             }
-            let other_can = another_can(self.slots.iter().map(|slot| slot.facts), task);
-            let best = self
-                .slots
-                .iter()
-                .enumerate()
-                .filter(|(_, slot)| slot.held <= held_max && slot.facts.can_run(task.engine))
-                .filter(|(_, slot)| !other_can || !task.failed_on.contains(&slot.facts.worker))
-                .min_by_key(|(index, slot)| (slot.held, slot.warm != Some(job), *index));
-            if let Some((slot, _)) = best {
+            let avoided = self.avoided(task);
+            let best = (0..=held_max).find_map(|held| self.best_with(job, task, held, &avoided));
+            if let Some(slot) = best {
                 return Some((slot, at));
             }
         }
         None
+    }
+
+    /// Workers that must not have the task: where it failed, as long as another could take it.
+    fn avoided<'t>(&self, task: &'t TaskIn) -> Option<&'t BTreeSet<WorkerId>> {
+        let mut able = self.alike_for(task.engine).flat_map(|same| &same.workers);
+        let other_can = !task.failed_on.is_empty() && able.any(|worker| !task.failed_on.contains(worker));
+        other_can.then_some(&task.failed_on)
+    }
+
+    /// Among slots with exactly so many leases: one with the job's scene, else the first.
+    fn best_with(
+        &self,
+        job: JobId,
+        task: &TaskIn,
+        held: u8,
+        avoided: &Option<&BTreeSet<WorkerId>>,
+    ) -> Option<usize> {
+        let may = |index: &usize| {
+            let facts = self.slots[*index].facts;
+            facts.can_run(task.engine) && avoided.is_none_or(|failed| !failed.contains(&facts.worker))
+        };
+        let first = |places: &BTreeSet<Place>| {
+            places.range((held, 0)..=(held, usize::MAX)).map(|(_, index)| *index).find(may)
+        };
+        let warm = self.warm.get(&job).and_then(first);
+        warm.or_else(|| self.alike_for(task.engine).filter_map(|same| first(&same.places)).min())
+    }
+
+    fn alike_for(&self, engine: Option<RenderEngine>) -> impl Iterator<Item = &Alike> {
+        self.alike.iter().filter(move |(engines, _)| has_engine(engines, engine)).map(|(_, same)| same)
     }
 
     fn take(&mut self, job: JobId, slot: usize, at: usize) {
@@ -105,11 +162,20 @@ impl<'a> Work<'a> {
             self.queues.remove(&job);
         }
         *self.leases_of.entry(task.account).or_default() += 1;
-        let Some(slot) = self.slots.get_mut(slot) else { return };
-        let (worker, number, ahead) = (slot.facts.worker, slot.facts.slot, slot.held > 0);
+        let Some(now) = self.slots.get_mut(slot) else { return };
+        let (worker, number, ahead) = (now.facts.worker, now.facts.slot, now.held > 0);
         self.grants.push(Grant { task: task.task, job, worker, slot: number, ahead });
-        slot.held += 1;
-        slot.warm = Some(job);
+        let (before, warm_before) = ((now.held, slot), now.warm.replace(job));
+        now.held += 1;
+        let after = (now.held, slot);
+        if let Some(same) = self.alike.get_mut(now.facts.engines.as_slice()) {
+            same.places.remove(&before);
+            same.places.insert(after);
+        }
+        if let Some(places) = warm_before.and_then(|job| self.warm.get_mut(&job)) {
+            places.remove(&before);
+        }
+        self.warm.entry(job).or_default().insert(after);
     }
 }
 
