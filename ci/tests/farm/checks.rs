@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId};
+use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::{self, JobState};
-use pictor_cloud_domain::lease::{self, LeaseState};
+use pictor_cloud_domain::lease::{self, Lease, LeaseState, Outcome};
 use pictor_cloud_domain::task::{self, TaskState};
 
 use crate::store::{FrameRow, Store};
@@ -16,9 +17,12 @@ pub struct Checks {
     fences: BTreeMap<TaskId, u64>,
     done: BTreeMap<JobId, u32>,
     frames: BTreeMap<(JobId, i32), FrameRow>,
-    leases: BTreeSet<LeaseId>,
+    leases: BTreeMap<LeaseId, Lease>,
+    over: BTreeMap<JobId, JobState>,
     /// Frames whose worker was told that they are safe.
     receipts: BTreeSet<(JobId, i32)>,
+    /// A worker forgot what nobody had taken.
+    forgotten: Option<(JobId, i32)>,
     /// Changes of the store that were looked at.
     seen: Option<u64>,
 }
@@ -31,14 +35,25 @@ impl Checks {
             self.seen = None;
         }
     }
+
+    /// A worker deletes a frame.
+    pub fn deleted(&mut self, job: JobId, frame: i32) {
+        if !self.receipts.contains(&(job, frame)) {
+            self.forgotten = Some((job, frame));
+        }
+    }
 }
 
 /// Looks at everything; the first rule that is broken, in words.
 pub fn look(farm: &mut Farm) -> Result<(), String> {
+    let now = farm.wall();
     let (store, checks) = (&farm.store, &mut farm.checks);
+    if let Some(frame) = checks.forgotten {
+        return Err(format!("frame {frame:?} was deleted by its worker without a receipt"));
+    }
     if checks.seen.replace(store.changes) != Some(store.changes) {
         tasks(store, checks)?;
-        leases(store, checks)?;
+        leases(store, checks, now)?;
         frames(store, checks)?;
         jobs(store, checks)?;
     }
@@ -79,16 +94,34 @@ fn tasks(store: &Store, checks: &mut Checks) -> Result<(), String> {
     Ok(())
 }
 
-fn leases(store: &Store, checks: &mut Checks) -> Result<(), String> {
+fn leases(store: &Store, checks: &mut Checks, now: UnixMillis) -> Result<(), String> {
     for (id, row) in &store.leases {
         lease::machine::holds(&row.life).map_err(|rule| format!("{id}: {rule}: {row:?}"))?;
-        if checks.leases.insert(*id) {
-            let before = store.leases.iter().filter(|(other, of)| *other != id && of.task == row.task);
-            if before.into_iter().any(|(_, of)| of.life.fence >= row.life.fence) {
-                return Err(format!("{id}: it was granted under a fence that was used before: {row:?}"));
-            }
-        }
+        let say = |rule: &str| Err(format!("{id}: {rule}: {row:?}"));
         let is_live = row.life.state != LeaseState::Ended;
+        match checks.leases.insert(*id, row.life) {
+            None => {
+                let mut before = store.leases.iter().filter(|(other, of)| *other < id && of.task == row.task);
+                if before.any(|(_, of)| of.life.fence >= row.life.fence) {
+                    return say("it was granted under a fence that was used before");
+                }
+            }
+            Some(before) if before.state == LeaseState::Ended && before != row.life => {
+                return say("it had ended and has changed");
+            }
+            Some(before)
+                if before.state != LeaseState::Ended && row.life.outcome == Some(Outcome::Expired) =>
+            {
+                if now < before.expires_at {
+                    return say("it was taken away before its time");
+                }
+            }
+            Some(_) => {}
+        }
+        let of_job = store.jobs[&row.job].life.state;
+        if is_live && !of_job.is_live() {
+            return say("it lives on in a job that has ended");
+        }
         if is_live && store.tasks[&row.task].life.fence != row.life.fence {
             return Err(format!("{id}: it is live under a fence that is not in force: {row:?}"));
         }
@@ -128,6 +161,11 @@ fn jobs(store: &Store, checks: &mut Checks) -> Result<(), String> {
         let stored = store.frames.keys().filter(|(job, _)| job == id).count();
         if usize::try_from(row.frames_done).ok() != Some(stored) {
             return say("it counts other frames than are stored");
+        }
+        let is_final = |state: &JobState| matches!(state, JobState::Completed | JobState::Cancelled);
+        let before = checks.over.insert(*id, row.life.state).filter(is_final);
+        if before.is_some_and(|before| before != row.life.state) {
+            return say("it was over");
         }
         let is_whole = row.frames_done == row.frames_total;
         if row.life.state == JobState::Completed && !is_whole {

@@ -312,9 +312,12 @@ impl Farm {
             match effect {
                 outbox::Effect::Upload(key) => self.upload(worker, key),
                 outbox::Effect::Abort(key) => drop(self.machines[worker].uploads.remove(&key)),
-                outbox::Effect::Delete(key) | outbox::Effect::Discard(key) => {
-                    self.machines[worker].spool.remove(&key);
+                outbox::Effect::Delete(key) => {
+                    if let Some((entry, _)) = self.machines[worker].spool.remove(&key) {
+                        self.checks.deleted(entry.job, key.frame);
+                    }
                 }
+                outbox::Effect::Discard(key) => drop(self.machines[worker].spool.remove(&key)),
                 outbox::Effect::LeaseEmptied(lease) => self.lease_emptied(worker, lease),
             }
         }
