@@ -229,7 +229,7 @@ impl Holdings {
 
     /// How many.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.0.len()
     }
 }
