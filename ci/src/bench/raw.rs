@@ -49,8 +49,8 @@ pub fn sqlite(folder: &Path) -> Result<Raw> {
 }
 
 /// pgbench: a claim with SKIP LOCKED and a completion, each its own commit.
-pub fn postgres(server: &Postgres) -> Result<Raw> {
-    let folder = server.folder().to_owned();
+pub fn postgres(server: &Postgres, folder: &Path) -> Result<Raw> {
+    let files_per_second = files(folder)?;
     let fill = format!(
         "DROP TABLE IF EXISTS raw_tasks, raw_frames; \
          CREATE TABLE raw_tasks (id BIGINT PRIMARY KEY, state TEXT NOT NULL, fence BIGINT NOT NULL, \
@@ -62,7 +62,7 @@ pub fn postgres(server: &Postgres) -> Result<Raw> {
         ROWS * 10
     );
     shell::output("psql", &[&server.url(), "-q", "-c", &fill])?;
-    let script = folder.join("raw.sql");
+    let script = server.folder().join("raw.sql");
     std::fs::write(&script, include_str!("raw.sql"))?;
     let (script, clients, seconds) =
         (script.to_string_lossy().into_owned(), CLIENTS.to_string(), SECONDS.to_string());
@@ -74,7 +74,7 @@ pub fn postgres(server: &Postgres) -> Result<Raw> {
     shell::output("psql", &[&server.url(), "-q", "-c", "DROP TABLE raw_tasks, raw_frames"])?;
     let how =
         format!("PostgreSQL, {CLIENTS} connections, one claim and one completion a task, each a commit");
-    Ok(Raw { tasks_per_second, files_per_second: files(&std::env::temp_dir())?, how })
+    Ok(Raw { tasks_per_second, files_per_second, how })
 }
 
 /// Small files as a blob store keeps them: written, flushed, renamed, their folder flushed; 16 at a time.

@@ -82,7 +82,7 @@ fn measure(
         _ => None,
     };
     let raw = match &server {
-        Some(server) => raw::postgres(server)?,
+        Some(server) => raw::postgres(server, folder)?,
         None => raw::sqlite(folder)?,
     };
     if let Some(server) = &server {
