@@ -78,7 +78,7 @@ pub async fn serve(config: Config) -> Result<()> {
         // Killed before, it could not note that its workers' sockets ended.
         store.close_all_links(clock.now().wall).await.context("cannot write to the database")?;
     }
-    let blobs = blobs::open(&config.blobs).await.context("cannot open the folder of blobs")?;
+    let blobs = blobs::open(&config.blobs).await.context("cannot open the storage of blobs")?;
     let listener = TcpListener::bind(config.server.listen)
         .with_context(|| format!("cannot listen on {}: is another program there?", config.server.listen))?;
     let listens_on = listener.local_addr().context("the listener has no address")?;

@@ -110,8 +110,16 @@ impl Folder {
         }
     }
 
-    async fn join(&self, upload: UploadId, size: u64) -> Result<Stored, BlobError> {
+    async fn join(
+        &self,
+        upload: UploadId,
+        size: u64,
+        expected: Option<BlobHash>,
+    ) -> Result<Stored, BlobError> {
         let (staging, stored) = self.parts.join(upload, size).await?;
+        if expected.is_some_and(|hash| hash != stored.hash) {
+            return Err(BlobError::HashMismatch { found: stored.hash });
+        }
         self.keep(staging, stored.hash).await?;
         Ok(stored)
     }
@@ -153,8 +161,13 @@ impl Blobs for Folder {
         self.parts.put(upload, part, body, length).boxed()
     }
 
-    fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>> {
-        self.join(upload, size).boxed()
+    fn finish_parts(
+        &self,
+        upload: UploadId,
+        size: u64,
+        expected: Option<BlobHash>,
+    ) -> BoxFuture<'_, Result<Stored, BlobError>> {
+        self.join(upload, size, expected).boxed()
     }
 
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>> {

@@ -1,10 +1,13 @@
-//! Bytes, named by their BLAKE3 hash.
+//! Bytes, named by their BLAKE3 hash: in a folder of this machine ([`local`]), or in a storage that replicas
+//! share ([`remote`]: S3, Azure, GCS).
 //!
-//! A blob is there whole or not at all: bytes go to a staging file, are hashed on the way, flushed to the
-//! disk and only then moved to their name. Which blobs belong to whom is the store's business.
+//! A blob is there whole or not at all: bytes are hashed on their way and get their name only when they are
+//! right. Which blobs belong to whom is the store's business.
 
+mod direct;
 mod local;
 mod parts;
+mod remote;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ use futures_util::stream::BoxStream;
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 
+pub use direct::{Address, Direct, Shown};
 pub use local::written_at;
 pub use staging::disk;
 
@@ -86,6 +90,9 @@ pub enum BlobError {
     /// The sender broke off or sent garbage: its fault, not the disk's.
     #[error("the bytes stopped coming")]
     Body(#[source] io::Error),
+    /// The storage is away, busy or refuses this cloud: certainly nothing was stored, try again.
+    #[error("the storage of blobs does not answer as it should")]
+    Away(#[source] io::Error),
     /// Anything else.
     #[error("the blob folder cannot be read or written")]
     Io(#[source] io::Error),
@@ -124,9 +131,14 @@ pub trait Blobs: Send + Sync {
         length: u64,
     ) -> BoxFuture<'_, Result<(), BlobError>>;
 
-    /// Makes the parts of an upload one blob of that size. The parts stay until they are dropped: the same
-    /// again answers the same.
-    fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>>;
+    /// Makes the parts of an upload one blob of that size, and only if it has the `expected` hash. The parts
+    /// stay until they are dropped: the same again answers the same.
+    fn finish_parts(
+        &self,
+        upload: UploadId,
+        size: u64,
+        expected: Option<BlobHash>,
+    ) -> BoxFuture<'_, Result<Stored, BlobError>>;
 
     /// Forgets the parts of an upload.
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>>;
@@ -143,9 +155,18 @@ pub trait Blobs: Send + Sync {
 
     /// The blob as a file on this machine, where blobs are files.
     fn local_path(&self, hash: BlobHash) -> Option<PathBuf>;
+
+    /// How bytes go straight between clients and the storage; nothing: they go through this cloud.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
+    }
 }
 
-/// Opens the folder of blobs, making it where needed, and clears what a killed process left half written.
+/// Opens the storage of blobs. A folder is made where needed, and cleared of what a killed process left half
+/// written; a storage elsewhere is asked whether it answers.
 pub async fn open(config: &BlobsConfig) -> Result<Arc<dyn Blobs>, BlobError> {
-    Ok(Arc::new(local::Folder::open(&config.dir).await?))
+    Ok(match &config.url {
+        Some(url) => Arc::new(remote::open(url, config).await?),
+        None => Arc::new(local::Folder::open(&config.dir).await?),
+    })
 }

@@ -49,6 +49,9 @@ pub struct Place {
     /// Database: sqlite:///path/to/file or postgres://user:password@host/name
     #[arg(long, global = true)]
     database: Option<String>,
+    /// Blobs: s3://bucket/prefix, az://container/prefix, gs://bucket/prefix, or a folder
+    #[arg(long, global = true)]
+    blobs: Option<String>,
     /// Settings file; pictor.toml in the data folder unless given
     #[arg(long, global = true)]
     config: Option<PathBuf>,
@@ -62,8 +65,14 @@ pub struct Place {
 
 impl Place {
     fn load(&self) -> Result<Loaded> {
-        let given =
-            [("server.listen", &self.listen), ("database.url", &self.database), ("bus.url", &self.bus)];
+        let is_url = self.blobs.as_ref().is_some_and(|place| place.contains("://"));
+        let blobs = if is_url { "blobs.url" } else { "blobs.dir" };
+        let given = [
+            ("server.listen", &self.listen),
+            ("database.url", &self.database),
+            ("bus.url", &self.bus),
+            (blobs, &self.blobs),
+        ];
         let values = given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
         Ok(config::load(&Flags { data: self.data.clone(), config: self.config.clone(), values })?)
     }

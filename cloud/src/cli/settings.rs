@@ -83,6 +83,10 @@ mod tests {
                 ("log.level", "info,pictor_cloud=debug"),
                 ("log.format", "json"),
                 ("blobs.dir", "/srv/it's \"mine\""),
+                ("blobs.url", "s3://bucket/farm"),
+                ("blobs.endpoint", "http://127.0.0.1:9000/"),
+                ("blobs.access_key_id", "AKIA"),
+                ("blobs.secret_access_key", "s3cr/et+"),
             ][..],
         ] {
             let folder = tempfile::tempdir().unwrap();
@@ -104,9 +108,14 @@ mod tests {
     #[test]
     fn secrets_are_hidden_and_origins_shown_when_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let url = "postgres://me:secr@et@db.example.org/farm?password=secret";
-        let shown = printed(&loaded(folder.path(), &[("database.url", url)]), true, true);
-        assert!(!shown.contains("secr"), "{shown}");
+        let more = [
+            ("database.url", "postgres://me:hu@sh@db.example.org/farm?password=hush"),
+            ("blobs.access_key_id", "hush"),
+            ("blobs.secret_access_key", "hush"),
+        ];
+        let shown = printed(&loaded(folder.path(), &more), true, true);
+        assert!(!shown.contains("hu@sh") && !shown.contains("hush"), "{shown}");
+        assert!(shown.contains("secret_access_key = \"•••\"  # command line"), "{shown}");
         assert!(shown.contains("postgres://•••@db.example.org/farm?•••\"  # command line"), "{shown}");
         assert!(shown.contains("listen = \"127.0.0.1:7420\"  # default"), "{shown}");
         assert!(shown.contains("# public_url is not set  # default"), "{shown}");

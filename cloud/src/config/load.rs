@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{SETTINGS, Setting};
 use super::{
-    BlobsConfig, BusConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, ServerConfig,
-    SimulationConfig,
+    BlobsConfig, BusConfig, Config, DatabaseConfig, LimitsConfig, LivenessConfig, LogConfig, Secret,
+    ServerConfig, SimulationConfig,
 };
 use etcetera::base_strategy::BaseStrategy;
 
@@ -56,6 +56,8 @@ struct Found {
 const HEARTBEATS_OF_A_LEASE: u64 = 3;
 /// What names of settings begin with in the environment.
 const ENVIRONMENT: &str = "PICTOR__";
+/// Variables of the providers' own tools: where blobs lie and who may read them.
+const OF_STORAGES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
 /// Reads all layers.
 ///
@@ -64,7 +66,7 @@ const ENVIRONMENT: &str = "PICTOR__";
 pub fn load(flags: &Flags) -> Result<Loaded, Problems> {
     let environment: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .filter(|(name, _)| name.starts_with(ENVIRONMENT))
+        .filter(|(name, _)| name.starts_with(ENVIRONMENT) || is_of_storage(name))
         .collect();
     load_from(flags, &environment)
 }
@@ -73,6 +75,11 @@ fn load_from(flags: &Flags, environment: &[(String, String)]) -> Result<Loaded, 
     let mut problems = Vec::new();
     let data_dir = data_folder(flags, environment).map_err(|problem| Problems(vec![problem]))?;
     let mut config = defaults(data_dir);
+    config.blobs.environment = environment
+        .iter()
+        .filter(|(name, _)| is_of_storage(name))
+        .map(|(name, value)| (name.clone(), Secret::new(value)))
+        .collect();
     let mut origins: BTreeMap<_, _> =
         SETTINGS.iter().map(|setting| (setting.key, "default".to_owned())).collect();
     let mut found = in_file(flags, &config.data_dir).unwrap_or_else(|problem| {
@@ -118,7 +125,7 @@ fn refused(setting: &Setting, text: &str, origin: &str, wish: &str) -> String {
     format!("{} = {shown} ({origin}): {wish}", setting.key)
 }
 
-/// What each value alone cannot tell: silences that mean more must be longer.
+/// What each value alone cannot tell: silences that mean more must be longer, and keys come in pairs.
 fn contradictions(config: &Config, origins: &BTreeMap<&'static str, String>) -> Vec<String> {
     let LivenessConfig { heartbeat_ms, stale_after_ms, offline_after_ms, lease_ttl_ms, .. } = config.liveness;
     let heartbeat = ("liveness.heartbeat_ms", heartbeat_ms);
@@ -137,12 +144,19 @@ fn contradictions(config: &Config, origins: &BTreeMap<&'static str, String>) -> 
         let times = format!("{HEARTBEATS_OF_A_LEASE} times {}", shown(heartbeat));
         format!("{} must be above {times}: else a lost heartbeat or two cost a lease", shown(lease))
     });
+    let blobs = &config.blobs;
+    let keys = (blobs.access_key_id.is_some() != blobs.secret_access_key.is_some())
+        .then(|| "blobs: give both access_key_id and secret_access_key, or neither".to_owned());
     let wrong = [above(stale, heartbeat, between), above(offline, stale, order), above(lease, stale, kept)];
     let alone = (config.bus.url.is_some() && config.database.is_one_process()).then(|| {
         let why = "a bus joins several replicas, and only PostgreSQL can be shared by them";
         format!("bus.url ({}): {why}: give database.url = postgres://…, or no bus", origins["bus.url"])
     });
-    wrong.into_iter().chain([lost, alone]).flatten().collect()
+    wrong.into_iter().chain([lost, alone, keys]).flatten().collect()
+}
+
+fn is_of_storage(name: &str) -> bool {
+    OF_STORAGES.iter().any(|start| name.starts_with(start))
 }
 
 fn defaults(data_dir: PathBuf) -> Config {
@@ -150,7 +164,7 @@ fn defaults(data_dir: PathBuf) -> Config {
         server: ServerConfig::default(),
         database: DatabaseConfig::in_folder(&data_dir),
         bus: BusConfig::default(),
-        blobs: BlobsConfig { dir: data_dir.join("blobs") },
+        blobs: BlobsConfig::in_folder(&data_dir),
         data_dir,
         liveness: LivenessConfig::default(),
         limits: LimitsConfig::default(),
@@ -207,7 +221,7 @@ fn as_text(value: &toml::Value) -> String {
 fn in_environment(environment: &[(String, String)]) -> Vec<Found> {
     environment
         .iter()
-        .filter(|(name, _)| name != "PICTOR__DATA")
+        .filter(|(name, _)| name != "PICTOR__DATA" && name.starts_with(ENVIRONMENT))
         .map(|(name, text)| Found {
             key: name.trim_start_matches(ENVIRONMENT).to_lowercase().replace("__", "."),
             text: text.clone(),
@@ -366,6 +380,33 @@ mod tests {
         assert!(load_from(&flags, &environment(&[bus, shared])).unwrap().config.bus.url.is_some());
         let wrong = load_from(&flags, &environment(&[("PICTOR__BUS__URL", "http://x"), shared])).unwrap_err();
         assert!(wrong.to_string().contains("nats://"), "{wrong}");
+    }
+
+    #[test]
+    fn a_storage_is_named_by_its_kind_and_its_keys_come_from_settings_or_the_usual_variables() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = |pairs: &[(&'static str, &str)]| Flags {
+            data: Some(folder.path().into()),
+            config: None,
+            values: pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+        };
+        let usual = environment(&[("AWS_ACCESS_KEY_ID", "key"), ("AZURE_X", "y"), ("AWSOME", "no")]);
+        let loaded = load_from(&flags(&[("blobs.url", "s3://bucket/farm")]), &usual).unwrap();
+        let names: Vec<_> = loaded.config.blobs.environment.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["AWS_ACCESS_KEY_ID", "AZURE_X"]);
+        assert_eq!(loaded.config.blobs.url.as_ref().map(url::Url::as_str), Some("s3://bucket/farm"));
+        for (key, value, wanted) in [
+            ("blobs.url", "ftp://bucket", "s3://bucket/prefix"),
+            ("blobs.url", "s3://me:secret@bucket", "s3://bucket/prefix"),
+            ("blobs.url", "s3:///prefix", "s3://bucket/prefix"),
+            ("blobs.endpoint", "storage:9000", "http:// or https://"),
+            ("blobs.access_key_id", "AKIA", "give both"),
+            ("blobs.signed_for_ms", "10", "1000 to 604800000"),
+        ] {
+            let words = load_from(&flags(&[(key, value)]), &[]).unwrap_err().to_string();
+            assert!(words.contains(wanted), "{key} = {value}: {words}");
+        }
+        assert!(load_from(&flags(&[("blobs.url", "")]), &[]).unwrap().config.blobs.url.is_none());
     }
 
     #[test]

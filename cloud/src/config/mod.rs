@@ -59,7 +59,7 @@ impl Config {
             server,
             database: DatabaseConfig::in_folder(&data_dir),
             bus: BusConfig::default(),
-            blobs: BlobsConfig { dir: data_dir.join("blobs") },
+            blobs: BlobsConfig::in_folder(&data_dir),
             data_dir,
             liveness: LivenessConfig::default(),
             limits: LimitsConfig::default(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use pictor_actors::limits::{FRAME_BYTES_MAX, UPLOAD_BYTES_MAX};
+use pictor_actors::units::Millis;
 use pictor_cloud_domain::liveness::RATE_MAX_PER_SECOND;
 use url::Url;
 
@@ -82,8 +83,48 @@ pub struct BusConfig {
 /// `[blobs]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobsConfig {
-    /// Folder.
+    /// Folder; not used where there is a `url`.
     pub dir: PathBuf,
+    /// `s3://bucket/prefix`, `az://container/prefix` or `gs://bucket/prefix`: a storage that replicas share.
+    pub url: Option<Url>,
+    /// The storage's address, where it is not the provider's own.
+    pub endpoint: Option<Url>,
+    /// The same as workers and browsers reach it; nothing: as this cloud does.
+    pub public_endpoint: Option<Url>,
+    /// Region of an S3 bucket.
+    pub region: Option<String>,
+    /// S3's access key, or the name of Azure's account.
+    pub access_key_id: Option<Secret>,
+    /// S3's secret key, or the key of Azure's account.
+    pub secret_access_key: Option<Secret>,
+    /// How long the addresses are good that clients get for the storage.
+    pub signed_for_ms: u64,
+    /// What `AWS_…`, `AZURE_…` and `GOOGLE_…` say; settings win over them.
+    pub environment: Vec<(String, Secret)>,
+}
+
+impl BlobsConfig {
+    /// The folder of blobs of a data folder.
+    #[must_use]
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self {
+            dir: data_dir.join("blobs"),
+            url: None,
+            endpoint: None,
+            public_endpoint: None,
+            region: None,
+            access_key_id: None,
+            secret_access_key: None,
+            signed_for_ms: 900_000,
+            environment: Vec::new(),
+        }
+    }
+
+    /// How long signed addresses are good.
+    #[must_use]
+    pub const fn signed_for(&self) -> Millis {
+        Millis(self.signed_for_ms)
+    }
 }
 
 /// `[liveness]`, all in milliseconds.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::{Config, LogFormat, Secret};
 
@@ -68,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
                 config.server.public_url = None;
                 return Ok(());
             }
-            let url: url::Url = text.parse().map_err(|error| format!("not an address: {error}"))?;
+            let url: Url = text.parse().map_err(|error| format!("not an address: {error}"))?;
             if !matches!(url.scheme(), "http" | "https") || url.path() != "/" {
                 return Err("give http:// or https:// and a host, without a path".into());
             }
@@ -146,6 +147,60 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| text(config.blobs.dir.display()),
+    },
+    Setting {
+        key: "blobs.url",
+        is_secret: false,
+        set: |config, text| {
+            config.blobs.url = if text.is_empty() { None } else { Some(bucket(text)?) };
+            Ok(())
+        },
+        get: |config| config.blobs.url.as_ref().and_then(text),
+    },
+    Setting {
+        key: "blobs.endpoint",
+        is_secret: false,
+        set: |config, text| endpoint(text, &mut config.blobs.endpoint),
+        get: |config| config.blobs.endpoint.as_ref().and_then(text),
+    },
+    Setting {
+        key: "blobs.public_endpoint",
+        is_secret: false,
+        set: |config, text| endpoint(text, &mut config.blobs.public_endpoint),
+        get: |config| config.blobs.public_endpoint.as_ref().and_then(text),
+    },
+    Setting {
+        key: "blobs.region",
+        is_secret: false,
+        set: |config, text| {
+            config.blobs.region = Some(text.to_owned()).filter(|region| !region.is_empty());
+            Ok(())
+        },
+        get: |config| config.blobs.region.as_ref().and_then(text),
+    },
+    Setting {
+        key: "blobs.access_key_id",
+        is_secret: true,
+        set: |config, text| {
+            config.blobs.access_key_id = Some(text).filter(|key| !key.is_empty()).map(Secret::new);
+            Ok(())
+        },
+        get: |config| config.blobs.access_key_id.as_ref().and_then(|key| text(key.expose())),
+    },
+    Setting {
+        key: "blobs.secret_access_key",
+        is_secret: true,
+        set: |config, text| {
+            config.blobs.secret_access_key = Some(text).filter(|key| !key.is_empty()).map(Secret::new);
+            Ok(())
+        },
+        get: |config| config.blobs.secret_access_key.as_ref().and_then(|key| text(key.expose())),
+    },
+    Setting {
+        key: "blobs.signed_for_ms",
+        is_secret: false,
+        set: |config, text| number(text, 1_000, 604_800_000, &mut config.blobs.signed_for_ms),
+        get: |config| whole(config.blobs.signed_for_ms),
     },
     Setting {
         key: "liveness.heartbeat_ms",
@@ -255,6 +310,27 @@ fn text(value: impl ToString) -> Option<toml::Value> {
 /// Numbers above TOML's largest cannot be set.
 fn whole(value: impl TryInto<i64>) -> Option<toml::Value> {
     value.try_into().ok().map(toml::Value::Integer)
+}
+
+/// A bucket by its address; keys have settings of their own, so that none is shown with it.
+fn bucket(text: &str) -> Result<Url, String> {
+    let wish = "give s3://bucket/prefix, az://container/prefix or gs://bucket/prefix";
+    let url: Url = text.parse().map_err(|_| wish.to_owned())?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_bucket = matches!(url.scheme(), "s3" | "az" | "gs") && url.has_host() && url.port().is_none();
+    if is_plain && is_bucket { Ok(url) } else { Err(wish.to_owned()) }
+}
+
+/// Where a storage answers; an empty text takes it back.
+fn endpoint(text: &str, place: &mut Option<Url>) -> Result<(), String> {
+    let url = text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+    *place = match (text.is_empty(), url.filter(is_plain)) {
+        (true, _) => None,
+        (false, Some(url)) => Some(url),
+        (false, None) => return Err("give an address that begins with http:// or https://".into()),
+    };
+    Ok(())
 }
 
 /// An address, or a network with its length.

@@ -30,25 +30,29 @@ struct Ready {
 struct Check {
     name: &'static str,
     is_ok: bool,
+    /// Without it the cloud may have no requests.
+    is_needed: bool,
     /// Why not, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     took_ms: u64,
 }
 
-/// `GET /readyz`: every check by name with its time; 503 if one fails, and while the cloud stops.
+/// `GET /readyz`: every check by name with its time; 503 if one fails that is needed, and while the cloud
+/// stops.
 pub async fn readyz(state: web::Data<AppState>) -> HttpResponse {
     let is_stopping = state.farm.shutdown().is_stopping();
     let checks = vec![
         check(&state, "database", database(&state)).await,
-        check(&state, "blobs", blobs(&state)).await,
+        // A bucket is away for all replicas at once: that none of them had requests would help nobody.
+        Check { is_needed: state.blobs.direct().is_none(), ..check(&state, "blobs", blobs(&state)).await },
         check(&state, "actors", actors(&state)).await,
         check(&state, "accepting", async {
             if is_stopping { Err("the cloud stops".to_owned()) } else { Ok(()) }
         })
         .await,
     ];
-    let is_ready = checks.iter().all(|check| check.is_ok);
+    let is_ready = checks.iter().all(|check| check.is_ok || !check.is_needed);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).json(Ready { is_ready, checks })
 }
@@ -61,7 +65,7 @@ async fn check(state: &AppState, name: &'static str, run: impl Future<Output = R
     if let Some(why) = &why {
         tracing::warn!(check = name, why, "readiness check failed");
     }
-    Check { name, is_ok: why.is_none(), why, took_ms: took.0 }
+    Check { name, is_ok: why.is_none(), is_needed: true, why, took_ms: took.0 }
 }
 
 async fn database(state: &AppState) -> Result<(), String> {

@@ -267,6 +267,10 @@ impl From<BlobError> for Error {
                 let detail = "the bytes stopped coming: send them again";
                 Self::new(ProblemCode::Malformed, detail).caused_by(source)
             }
+            BlobError::Away(source) => {
+                Self::unavailable("the storage of files does not answer: nothing was changed, try again soon")
+                    .caused_by(source)
+            }
             BlobError::Io(source) => Self::internal(source),
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::uploads::{UPLOAD_VALID_FOR, UploadNow, part_count};
 use super::{Ingest, IngestError};
-use crate::blobs::Stored;
+use crate::blobs::{BlobError, Stored};
 use crate::store::{StoreError, UploadRow, UploadState, between};
 
 /// How long an asker waits: less than the minute after which proxies give up.
@@ -107,10 +107,10 @@ impl Ingest {
     }
 
     async fn read_whole(&self, row: &UploadRow) -> Result<UploadRow, IngestError> {
-        let stored = self.inner.blobs.finish_parts(row.id, row.size).await?;
-        if row.declared_hash.is_some_and(|declared| declared != stored.hash) {
-            return Err(IngestError::HashMismatch);
-        }
+        let stored = match self.inner.blobs.finish_parts(row.id, row.size, row.declared_hash).await {
+            Err(BlobError::HashMismatch { .. }) => return Err(IngestError::HashMismatch),
+            other => other?,
+        };
         faults::pass("complete.joined").await.map_err(StoreError::from)?;
         let content = self.content_of(row, stored).await?;
         let Stored { hash, size } = stored;

@@ -65,7 +65,7 @@ pub async fn what_is_old_goes_a_few_rows_at_a_time(store: Store) {
 pub async fn a_pass_drops_all_that_is_old(store: Store) {
     let scene = rows(&store, 1_100).await;
     let folder = tempfile::tempdir().unwrap();
-    let config = BlobsConfig { dir: folder.path().to_owned() };
+    let config = BlobsConfig { dir: folder.path().to_owned(), ..BlobsConfig::in_folder(folder.path()) };
     let blobs = pictor_cloud::blobs::open(&config).await.unwrap();
     let clock = ManualClock::at(at(1_050 * 60).plus(Millis::from_secs(90 * 24 * 3_600)));
     Stale::new(store.clone(), blobs, Arc::new(clock)).pass().await;

@@ -56,6 +56,11 @@ impl Unused {
             Ok(dropped) => tracing::info!(dropped, "parts without an upload were removed"),
             Err(error) => tracing::warn!(%error, "parts without an upload were not removed"),
         }
+        match self.staged(before).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "what was put into the storage and never taken is gone"),
+            Err(error) => tracing::warn!(%error, "what was put into the storage and never taken stays"),
+        }
         for _ in 0..SHARDS_A_PASS {
             let shard = self.next_shard.fetch_add(1, Ordering::Relaxed);
             match self.shard(shard, before).await {
@@ -96,6 +101,13 @@ impl Unused {
             }
         }
         Ok(removed)
+    }
+
+    async fn staged(&self, before: UnixMillis) -> Result<usize, BlobError> {
+        match self.blobs.direct() {
+            Some(direct) => direct.clear_staging(before).await,
+            None => Ok(0),
+        }
     }
 
     async fn uploads(&self, before: UnixMillis) -> Result<usize, SweepError> {

@@ -75,11 +75,16 @@ impl Blobs for Filling {
         self.inner.put_part(upload, part, body, length)
     }
 
-    fn finish_parts(&self, upload: UploadId, size: u64) -> BoxFuture<'_, Result<Stored, BlobError>> {
+    fn finish_parts(
+        &self,
+        upload: UploadId,
+        size: u64,
+        expected: Option<BlobHash>,
+    ) -> BoxFuture<'_, Result<Stored, BlobError>> {
         if self.is_full() {
             return async { Err(BlobError::DiskFull) }.boxed();
         }
-        self.inner.finish_parts(upload, size)
+        self.inner.finish_parts(upload, size, expected)
     }
 
     fn drop_parts(&self, upload: UploadId) -> BoxFuture<'_, Result<(), BlobError>> {

@@ -1,6 +1,9 @@
-//! The folder of blobs.
+//! The same for a folder and for a bucket; then what only a folder, and what only a bucket has.
+
+mod bucket;
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -8,7 +11,8 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 
 use super::local::Folder;
-use super::{BlobError, Blobs as _, BytesIn};
+use super::{BlobError, Blobs, BytesIn};
+use crate::config::BlobsConfig;
 
 fn body(parts: &[&[u8]]) -> BytesIn {
     let parts: Vec<io::Result<Bytes>> = parts.iter().map(|part| Ok(Bytes::copy_from_slice(part))).collect();
@@ -30,7 +34,7 @@ async fn folder() -> (tempfile::TempDir, Folder) {
     (place, blobs)
 }
 
-async fn read(blobs: &Folder, hash: BlobHash, range: Option<std::ops::Range<u64>>) -> Vec<u8> {
+async fn read(blobs: &dyn Blobs, hash: BlobHash, range: Option<std::ops::Range<u64>>) -> Vec<u8> {
     let (_, bytes) = blobs.get(hash, range).await.unwrap();
     bytes
         .try_fold(Vec::new(), |mut all, part| async move {
@@ -41,46 +45,134 @@ async fn read(blobs: &Folder, hash: BlobHash, range: Option<std::ops::Range<u64>
         .unwrap()
 }
 
+/// A storage with what holds it.
+struct Place {
+    folder: tempfile::TempDir,
+    bucket: Option<ci_s3::S3Server>,
+    blobs: Arc<dyn Blobs>,
+}
+
+async fn in_a_folder() -> Place {
+    let (folder, blobs) = folder().await;
+    Place { folder, bucket: None, blobs: Arc::new(blobs) }
+}
+
+async fn in_a_bucket() -> Place {
+    let (folder, server) = (tempfile::tempdir().unwrap(), ci_s3::S3Server::start());
+    let blobs = super::open(&bucket_of(&server)).await.unwrap();
+    Place { folder, bucket: Some(server), blobs }
+}
+
+/// The settings that lead there, as they come from the environment.
+fn bucket_of(server: &ci_s3::S3Server) -> BlobsConfig {
+    let mut config = crate::config::Config::for_testing("/nowhere");
+    for (name, value) in server.settings("some/prefix") {
+        let key = name.trim_start_matches("PICTOR__").to_lowercase().replace("__", ".");
+        let setting = crate::config::SETTINGS.iter().find(|setting| setting.key == key).unwrap();
+        (setting.set)(&mut config, &value).unwrap();
+    }
+    config.blobs
+}
+
+impl Place {
+    /// The file that holds a blob.
+    fn file(&self, hash: BlobHash) -> std::path::PathBuf {
+        let root = match &self.bucket {
+            None => self.folder.path().to_owned(),
+            Some(server) => server.objects().join("some/prefix"),
+        };
+        root.join("objects").join(&hash.to_string()[..2]).join(hash.to_string())
+    }
+
+    /// What lies about that nobody can see by a blob's name.
+    fn left_over(&self) -> usize {
+        let count = |folder: std::path::PathBuf| std::fs::read_dir(folder).map_or(0, Iterator::count);
+        match &self.bucket {
+            None => count(self.folder.path().join("staging")),
+            Some(server) => count(server.objects().join("some/prefix/staging")),
+        }
+    }
+}
+
+/// Each of these is a test over a folder and a test over a bucket.
+macro_rules! over_both {
+    ($($name:ident)*) => {
+        mod folder_ { $(#[tokio::test] async fn $name() { super::$name(super::in_a_folder().await).await })* }
+        mod bucket_ { $(#[tokio::test] async fn $name() { super::$name(super::in_a_bucket().await).await })* }
+    };
+}
+
+over_both! {
+    bytes_come_back_whole_and_in_ranges
+    an_empty_blob_is_a_blob
+    a_large_blob_is_one_only_if_it_is_right
+    what_is_refused_leaves_nothing
+    parts_in_any_order_become_one_blob
+    a_part_that_is_sent_again_and_fails_leaves_the_good_copy
+    only_what_was_written_before_is_removed
+}
+
 fn staged(place: &tempfile::TempDir) -> usize {
     std::fs::read_dir(place.path().join("staging")).unwrap().count()
 }
 
-#[tokio::test]
-async fn bytes_come_back_whole_and_in_ranges() {
-    let (place, blobs) = folder().await;
+async fn bytes_come_back_whole_and_in_ranges(place: Place) {
+    let blobs = place.blobs.as_ref();
     let stored =
         blobs.put_stream(body(&[b"hello ", b"world"]), Some(hash_of(b"hello world")), 11).await.unwrap();
     assert_eq!((stored.hash, stored.size), (hash_of(b"hello world"), 11));
-    assert_eq!(read(&blobs, stored.hash, None).await, b"hello world");
-    assert_eq!(read(&blobs, stored.hash, Some(6..9)).await, b"wor");
-    assert_eq!(read(&blobs, stored.hash, Some(4..4)).await, b"");
+    assert_eq!(read(blobs, stored.hash, None).await, b"hello world");
+    assert_eq!(read(blobs, stored.hash, Some(6..9)).await, b"wor");
+    assert_eq!(read(blobs, stored.hash, Some(4..4)).await, b"");
     assert!(matches!(blobs.get(stored.hash, Some(5..12)).await, Err(BlobError::BadRange { size: 11 })));
     assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(11));
-    assert_eq!(std::fs::read(blobs.local_path(stored.hash).unwrap()).unwrap(), b"hello world");
+    if let Some(path) = blobs.local_path(stored.hash) {
+        assert_eq!(std::fs::read(path).unwrap(), b"hello world");
+    }
     blobs.put_stream(body(&[b"hello world"]), None, 11).await.unwrap();
-    assert_eq!(staged(&place), 0, "the same again leaves nothing behind");
+    assert_eq!(place.left_over(), 0, "the same again leaves nothing behind");
     blobs.delete(stored.hash).await.unwrap();
     blobs.delete(stored.hash).await.unwrap();
     assert_eq!(blobs.head(stored.hash).await.unwrap(), None);
     assert!(matches!(blobs.get(stored.hash, None).await, Err(BlobError::NotFound)));
 }
 
-#[tokio::test]
-async fn an_empty_blob_is_a_blob() {
-    let (_place, blobs) = folder().await;
+async fn an_empty_blob_is_a_blob(place: Place) {
+    let blobs = place.blobs.as_ref();
     let stored = blobs.put_stream(body(&[]), None, 0).await.unwrap();
-    assert_eq!(read(&blobs, stored.hash, None).await, b"");
+    assert_eq!(read(blobs, stored.hash, None).await, b"");
 }
 
-#[tokio::test]
-async fn what_is_refused_leaves_nothing() {
-    let (place, blobs) = folder().await;
+/// More than one request holds, so that a bucket takes it in several.
+async fn a_large_blob_is_one_only_if_it_is_right(place: Place) {
+    let blobs = place.blobs.as_ref();
+    let bytes: Vec<u8> = (0..9 * 1024 * 1024_u32).map(|index| (index % 251) as u8).collect();
+    let pieces = || body(&bytes.chunks(300_000).collect::<Vec<_>>());
+    let size = bytes.len() as u64;
+    let wrong = blobs.put_stream(pieces(), Some(hash_of(b"x")), size).await;
+    assert!(matches!(wrong, Err(BlobError::HashMismatch { found }) if found == hash_of(&bytes)));
+    let large = blobs.put_stream(pieces(), Some(hash_of(&bytes)), size - 1).await;
+    assert!(matches!(large, Err(BlobError::TooLarge { .. })));
+    assert_eq!(blobs.head(hash_of(&bytes)).await.unwrap(), None);
+    assert_eq!(blobs.head(hash_of(b"x")).await.unwrap(), None);
+    for expected in [Some(hash_of(&bytes)), None] {
+        let stored = blobs.put_stream(pieces(), expected, size).await.unwrap();
+        assert_eq!((stored.hash, stored.size), (hash_of(&bytes), size));
+        assert!(read(blobs, stored.hash, None).await == bytes);
+        assert_eq!(read(blobs, stored.hash, Some(size - 3..size)).await, bytes[bytes.len() - 3..]);
+        blobs.delete(stored.hash).await.unwrap();
+    }
+    assert_eq!(place.left_over(), 0);
+}
+
+async fn what_is_refused_leaves_nothing(place: Place) {
+    let blobs = place.blobs.as_ref();
     let large = blobs.put_stream(body(&[b"1234", b"5"]), None, 4).await;
     assert!(matches!(large, Err(BlobError::TooLarge { limit: 4 })));
     let other = blobs.put_stream(body(&[b"1234"]), Some(hash_of(b"x")), 4).await;
     assert!(matches!(other, Err(BlobError::HashMismatch { found }) if found == hash_of(b"1234")));
     assert!(matches!(blobs.put_stream(broken(b"12"), None, 4).await, Err(BlobError::Body(_))));
-    assert_eq!(staged(&place), 0);
+    assert_eq!(place.left_over(), 0);
     assert_eq!(blobs.head(hash_of(b"1234")).await.unwrap(), None);
 }
 
@@ -93,35 +185,35 @@ async fn a_start_clears_half_written_blobs_and_keeps_uploads() {
     drop(blobs);
     let blobs = Folder::open(place.path()).await.unwrap();
     assert_eq!(staged(&place), 0);
-    assert_eq!(blobs.finish_parts(upload, 3).await.unwrap().hash, hash_of(b"abc"));
+    assert_eq!(blobs.finish_parts(upload, 3, None).await.unwrap().hash, hash_of(b"abc"));
 }
 
-#[tokio::test]
-async fn parts_in_any_order_become_one_blob() {
-    let (place, blobs) = folder().await;
+async fn parts_in_any_order_become_one_blob(place: Place) {
+    let blobs = place.blobs.as_ref();
     let upload = UploadId::generate();
-    assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
+    assert!(matches!(blobs.finish_parts(upload, 7, None).await, Err(BlobError::NotFound)));
     blobs.put_part(upload, 1, body(&[b"567"]), 3).await.unwrap();
-    let gap = blobs.finish_parts(upload, 3).await;
+    let gap = blobs.finish_parts(upload, 3, None).await;
     assert!(matches!(gap, Err(BlobError::Incomplete { .. })), "the first part is missing");
     blobs.put_part(upload, 0, body(&[b"xxxx"]), 4).await.unwrap();
     blobs.put_part(upload, 0, body(&[b"12", b"34"]), 4).await.unwrap();
-    let short = blobs.finish_parts(upload, 8).await;
+    let short = blobs.finish_parts(upload, 8, None).await;
     assert!(matches!(short, Err(BlobError::Incomplete { found: 7, wanted: 8 })));
-    let stored = blobs.finish_parts(upload, 7).await.unwrap();
+    let other = blobs.finish_parts(upload, 7, Some(hash_of(b"x"))).await;
+    assert!(matches!(other, Err(BlobError::HashMismatch { found }) if found == hash_of(b"1234567")));
+    let stored = blobs.finish_parts(upload, 7, Some(hash_of(b"1234567"))).await.unwrap();
     assert_eq!(stored.hash, hash_of(b"1234567"), "again replaces");
-    assert_eq!(blobs.finish_parts(upload, 7).await.unwrap(), stored, "asked again, the same");
-    assert_eq!(read(&blobs, stored.hash, None).await, b"1234567");
+    assert_eq!(blobs.finish_parts(upload, 7, None).await.unwrap(), stored, "asked again, the same");
+    assert_eq!(read(blobs, stored.hash, None).await, b"1234567");
     blobs.drop_parts(upload).await.unwrap();
     blobs.drop_parts(upload).await.unwrap();
-    assert!(matches!(blobs.finish_parts(upload, 7).await, Err(BlobError::NotFound)));
+    assert!(matches!(blobs.finish_parts(upload, 7, None).await, Err(BlobError::NotFound)));
     assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(7), "the blob stays");
-    assert_eq!(staged(&place), 0);
+    assert_eq!(place.left_over(), 0);
 }
 
-#[tokio::test]
-async fn a_part_that_is_sent_again_and_fails_leaves_the_good_copy() {
-    let (place, blobs) = folder().await;
+async fn a_part_that_is_sent_again_and_fails_leaves_the_good_copy(place: Place) {
+    let blobs = place.blobs.as_ref();
     let upload = UploadId::generate();
     blobs.put_part(upload, 0, body(&[b"1234"]), 4).await.unwrap();
     blobs.put_part(upload, 1, body(&[b"56"]), 2).await.unwrap();
@@ -142,8 +234,8 @@ async fn a_part_that_is_sent_again_and_fails_leaves_the_good_copy() {
     blobs.put_part(upload, 0, body(&[b"abcd"]), 4).await.unwrap();
     drop(slow);
     assert!(matches!(hanging.await, Err(BlobError::Incomplete { .. })));
-    assert_eq!(blobs.finish_parts(upload, 6).await.unwrap().hash, hash_of(b"abcd56"));
-    assert_eq!(staged(&place), 0);
+    assert_eq!(blobs.finish_parts(upload, 6, None).await.unwrap().hash, hash_of(b"abcd56"));
+    assert_eq!(place.left_over(), 0);
 }
 
 #[tokio::test]
@@ -165,26 +257,24 @@ async fn a_part_that_ends_after_its_upload_was_dropped_leaves_nothing() {
     assert_eq!((staged(&place), std::fs::read_dir(place.path().join("uploads")).unwrap().count()), (0, 0));
 }
 
-#[tokio::test]
-async fn only_what_was_written_before_is_removed() {
-    let (place, blobs) = folder().await;
+async fn only_what_was_written_before_is_removed(place: Place) {
+    let blobs = place.blobs.as_ref();
     let stored = blobs.put_stream(body(&[b"123"]), None, 3).await.unwrap();
     let upload = UploadId::generate();
     blobs.put_part(upload, 0, body(&[b"x"]), 1).await.unwrap();
     let shard = stored.hash.as_bytes()[0];
-    std::fs::write(place.path().join(format!("objects/{shard:02x}/no-blob")), b"x").unwrap();
+    let file = place.file(stored.hash);
+    std::fs::write(file.with_file_name("no-blob"), b"x").unwrap();
     let listed = blobs.list(shard).await.unwrap();
     assert_eq!(listed.iter().map(|found| found.id).collect::<Vec<_>>(), [stored.hash]);
     assert!(blobs.list(shard.wrapping_add(1)).await.unwrap().is_empty());
     assert_eq!(blobs.list_uploads().await.unwrap().len(), 1);
-    let written = listed[0].written_at;
+    // A bucket tells whole seconds when asked for one object.
+    let written = UnixMillis(listed[0].written_at.0 / 1000 * 1000);
     assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
     assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(3));
     // Stored again it is as young as if it were new.
-    std::fs::File::open(blobs.local_path(stored.hash).unwrap())
-        .unwrap()
-        .set_modified(std::time::UNIX_EPOCH)
-        .unwrap();
+    std::fs::File::open(file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(blobs.list(shard).await.unwrap()[0].written_at, UnixMillis(0));
     blobs.put_stream(body(&[b"123"]), None, 3).await.unwrap();
     assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
