@@ -12,7 +12,7 @@ use pictor_actors::protocol::codec::{CodecError, decode, encode};
 use pictor_actors::protocol::enrolment::{ConfigurationFile, EnrolAnswer, EnrolRequest};
 use pictor_actors::protocol::heartbeat::SlotPhase;
 use pictor_actors::protocol::outcome::{FrameState, WarningClass};
-use pictor_actors::protocol::upload::FrameReceipt;
+use pictor_actors::protocol::upload::{FrameAnnounced, FramePlace, FrameReceipt};
 use pictor_actors::protocol::{
     AttemptOutcome, CancelReason, DeclineReason, FailureClass, FromWorker, PauseReason, RefusalCode, Retry,
     SearchPhase, ToWorker, WorkerActivity,
@@ -210,6 +210,8 @@ fn what_goes_over_http_reads_and_writes() {
     }
     check::<EnrolAnswer>("enrol_answer", &take("enrol_answer"));
     check::<FrameReceipt>("frame_receipt", &take("frame_receipt"));
+    check::<FrameAnnounced>("frame_announced", &take("frame_announced"));
+    check::<FramePlace>("frame_place", &take("frame_place"));
     check::<InputManifest>("input_manifest", &take("input_manifest"));
     for sample in take("configuration_file") {
         let file: ConfigurationFile = serde_json::from_value(sample.clone()).unwrap();

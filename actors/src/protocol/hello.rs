@@ -73,6 +73,9 @@ pub struct Welcome {
     /// The owner account's wallet address, shown read-only.
     #[serde(default)]
     pub wallet_address: Option<String>,
+    /// Frames go straight to the storage: ask where (see [`super::upload`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub puts_directly: bool,
 }
 
 impl std::fmt::Debug for Welcome {

@@ -319,6 +319,7 @@ impl Farm {
             drop: Vec::new(),
             worker_name: String::new(),
             wallet_address: None,
+            puts_directly: false,
         };
         self.send_down(worker, connection, ToWorker::Welcome(Box::new(welcome)));
         self.arm_node(worker);

@@ -40,6 +40,46 @@ pub struct Upload {
     pub content: Option<UploadContent>,
     /// Removed then if it is not complete, or if no job uses it; RFC 3339. Using it puts that off.
     pub expires_at: String,
+    /// Parts may be put straight into the storage: `POST /api/v1/uploads/{id}/places` gives addresses, `POST
+    /// /api/v1/uploads/{id}/parts` says which were put.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub puts_directly: bool,
+}
+
+/// Parts named at a time.
+pub const PARTS_AT_A_TIME_MAX: usize = 64;
+
+/// `POST /api/v1/uploads/{id}/places` and `POST /api/v1/uploads/{id}/parts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Parts {
+    /// Their numbers, 1 to 64 of them.
+    pub parts: Vec<u32>,
+}
+
+/// Where parts go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartPlaces {
+    /// One for each part; none: the parts go through the cloud, `PUT /api/v1/uploads/{id}/parts/{n}`.
+    pub places: Vec<PartPlace>,
+    /// A `PUT` that begins later than this is refused by the storage: ask again.
+    pub good_for_ms: Option<u64>,
+}
+
+/// Where one part goes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartPlace {
+    /// Its number.
+    pub part: u32,
+    /// Takes its bytes by `PUT`, without the token. With its signature: a secret.
+    pub url: String,
+    /// Headers to send along, besides `Content-Length`.
+    pub headers: std::collections::BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for PartPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartPlace").field("part", &self.part).finish_non_exhaustive()
+    }
 }
 
 /// What an upload holds, read on the cloud without running anything of it.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use pictor_cloud_api::page::Page;
 use pictor_cloud_api::problem::{Problem, ProblemCode};
-use reqwest::header::CONTENT_LENGTH;
+use reqwest::header::{CONTENT_LENGTH, LOCATION, RANGE};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +39,8 @@ pub struct Client {
     /// Without a limit on silence: the library's own also runs while a body goes up, and would end every
     /// upload that takes longer, however well it moves.
     uploads: reqwest::Client,
+    /// Follows nobody by itself: the storage that a download leads to must not get our token.
+    downloads: reqwest::Client,
     base: String,
     token: Token,
     silence: Duration,
@@ -113,8 +115,10 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = built(|builder| builder.read_timeout(silence))?;
         let uploads = built(|builder| builder)?;
+        let downloads =
+            built(|builder| builder.read_timeout(silence).redirect(reqwest::redirect::Policy::none()))?;
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { http, uploads, base, token, silence })
+        Ok(Self { http, uploads, downloads, base, token, silence })
     }
 
     /// Address of a page of the dashboard.
@@ -186,7 +190,54 @@ impl Client {
         self.again(|| self.put(path, bytes.clone())).await
     }
 
+    /// Puts bytes to an address of the cloud's storage, once: what it refuses needs another address.
+    pub async fn put_elsewhere(
+        &self,
+        url: &str,
+        headers: &std::collections::BTreeMap<String, String>,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
+        let begun =
+            headers.iter().fold(self.uploads.put(url), |begun, (name, value)| begun.header(name, value));
+        let status = self.put_with(begun, bytes).await?.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Network, format!("the cloud's storage answered {status}")))
+    }
+
+    /// Bytes from `from` on, from the cloud or from where it leads; whole where the answer is not 206.
+    pub async fn bytes(&self, path: &str, from: u64) -> Result<Response, Failure> {
+        self.again(|| self.bytes_once(path, from)).await
+    }
+
+    async fn bytes_once(&self, path: &str, from: u64) -> Result<Response, Failure> {
+        let ranged = |request: RequestBuilder| match from {
+            0 => request,
+            _ => request.header(RANGE, format!("bytes={from}-")),
+        };
+        let own = self.downloads.get(format!("{}/api/v1/{path}", self.base)).bearer_auth(&self.token.secret);
+        let told = |error: reqwest::Error| unreachable_cloud(&self.base, &error.without_url());
+        let response = ranged(own).send().await.map_err(told)?;
+        let address = response.headers().get(LOCATION).and_then(|address| address.to_str().ok());
+        let Some(address) = address.filter(|_| response.status() == StatusCode::TEMPORARY_REDIRECT) else {
+            return Ok(response);
+        };
+        let away = |why: String| Failure::new(Kind::Network, format!("the cloud's storage {why}"));
+        let response = ranged(self.downloads.get(address)).send().await;
+        let response =
+            response.map_err(|error| away(format!("cannot be reached: {}", words(&error.without_url()))))?;
+        // An address that is too old, for one: the next try gets another.
+        let status = response.status();
+        if status.is_success() { Ok(response) } else { Err(away(format!("answered {status}"))) }
+    }
+
     async fn put(&self, path: &str, bytes: Bytes) -> Result<Response, Failure> {
+        let begun = self.uploads.put(format!("{}/api/v1/{path}", self.base)).bearer_auth(&self.token.secret);
+        self.put_with(begun, bytes).await
+    }
+
+    async fn put_with(&self, begun: RequestBuilder, bytes: Bytes) -> Result<Response, Failure> {
         let (left, mut moves) = watch::channel(0);
         let (size, mut begin) = (bytes.len(), 0);
         let pieces = std::iter::from_fn(move || {
@@ -195,15 +246,11 @@ impl Client {
             left.send_replace(begin);
             (!piece.is_empty()).then_some(Ok::<_, std::convert::Infallible>(piece))
         });
-        let request = self
-            .uploads
-            .put(format!("{}/api/v1/{path}", self.base))
-            .bearer_auth(&self.token.secret)
-            .header(CONTENT_LENGTH, size)
-            .body(Body::wrap_stream(stream::iter(pieces)));
+        let request = begun.header(CONTENT_LENGTH, size).body(Body::wrap_stream(stream::iter(pieces)));
         let mut sending = pin!(request.send());
-        let told =
-            |sent: Result<_, reqwest::Error>| sent.map_err(|error| unreachable_cloud(&self.base, &error));
+        let told = |sent: Result<_, reqwest::Error>| {
+            sent.map_err(|error| unreachable_cloud(&self.base, &error.without_url()))
+        };
         let stuck = |what| Failure::new(Kind::Network, format!("{} {what}", self.base));
         while *moves.borrow() < size {
             tokio::select! {

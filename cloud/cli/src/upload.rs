@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pictor_cloud_api::uploads::{NewUpload, Upload};
+use pictor_cloud_api::uploads::{NewUpload, PartPlace, PartPlaces, Parts, Upload};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::client::Client;
@@ -17,6 +17,11 @@ use crate::progress::Bar;
 const COMPLETE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Questions at most; each may wait 40 s in the cloud: hours, for the largest zip on a slow disk.
 const COMPLETE_LOOKS_MAX: u32 = 500;
+/// Parts for which addresses of the storage are asked, and which are then noted, at a time.
+const PARTS_AT_A_TIME: usize = 16;
+/// Tries of one part at the storage, and the first wait between two.
+const PUT_TRIES_MAX: u32 = 5;
+const PUT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Uploads a file and gives the completed upload.
 pub async fn upload(client: &Client, file: &Path, is_quiet: bool) -> Result<Upload, Failure> {
@@ -71,22 +76,60 @@ fn hash(file: &Path, size: u64, is_quiet: bool) -> std::io::Result<String> {
 async fn send_parts(client: &Client, file: &Path, upload: &Upload, is_quiet: bool) -> Result<(), Failure> {
     let bar = Bar::bytes("uploading", upload.size, is_quiet);
     let mut reader = tokio::fs::File::open(file).await?;
-    for part in 0..upload.part_count {
-        let start = u64::from(part) * upload.part_size;
-        let length = upload.part_size.min(upload.size - start);
-        if !upload.parts_stored.contains(&part) {
-            let bytes = read_part(&mut reader, start, length).await?;
-            let path = format!("uploads/{}/parts/{part}", upload.id);
-            // Sending a part again replaces it, so a lost answer is simply asked for anew.
-            client.put_again(&path, &bytes).await?;
+    let is_stored = |part: &u32| upload.parts_stored.contains(part);
+    (0..upload.part_count).filter(is_stored).for_each(|part| bar.advance(length_of(upload, part)));
+    let missing: Vec<u32> = (0..upload.part_count).filter(|part| !is_stored(part)).collect();
+    for parts in missing.chunks(PARTS_AT_A_TIME) {
+        let is_direct = upload.puts_directly;
+        let mut places = if is_direct { places(client, upload, parts).await? } else { Vec::new() };
+        for part in parts {
+            let bytes = read_part(&mut reader, upload, *part).await?;
+            if let Some(place) = places.iter_mut().find(|place| place.part == *part) {
+                put(client, upload, place, &bytes).await?;
+            } else {
+                // Sending a part again replaces it, so a lost answer is simply asked for anew.
+                client.put_again(&format!("uploads/{}/parts/{part}", upload.id), &bytes).await?;
+            }
+            bar.advance(length_of(upload, *part));
         }
-        bar.advance(length);
+        if !places.is_empty() {
+            let put = Parts { parts: places.iter().map(|place| place.part).collect() };
+            client.post::<_, Upload>(&format!("uploads/{}/parts", upload.id), &put).await?;
+        }
     }
     bar.finish();
     Ok(())
 }
 
-async fn read_part(reader: &mut tokio::fs::File, start: u64, length: u64) -> Result<Bytes, Failure> {
+/// Addresses of the storage for these parts; none where they go through the cloud.
+async fn places(client: &Client, upload: &Upload, parts: &[u32]) -> Result<Vec<PartPlace>, Failure> {
+    let wanted = Parts { parts: parts.to_vec() };
+    let found: PartPlaces = client.post(&format!("uploads/{}/places", upload.id), &wanted).await?;
+    Ok(found.places)
+}
+
+/// Puts a part into the storage; after a failure to another address, since this one may be too old.
+async fn put(client: &Client, upload: &Upload, place: &mut PartPlace, bytes: &Bytes) -> Result<(), Failure> {
+    for tried in 1.. {
+        match client.put_elsewhere(&place.url, &place.headers, bytes.clone()).await {
+            Ok(()) => break,
+            Err(failure) if tried == PUT_TRIES_MAX => return Err(failure),
+            Err(_) => {}
+        }
+        tokio::time::sleep(PUT_AGAIN_AFTER * tried).await;
+        if let Some(fresh) = places(client, upload, &[place.part]).await?.pop() {
+            *place = fresh;
+        }
+    }
+    Ok(())
+}
+
+fn length_of(upload: &Upload, part: u32) -> u64 {
+    upload.part_size.min(upload.size - u64::from(part) * upload.part_size)
+}
+
+async fn read_part(reader: &mut tokio::fs::File, upload: &Upload, part: u32) -> Result<Bytes, Failure> {
+    let (start, length) = (u64::from(part) * upload.part_size, length_of(upload, part));
     reader.seek(std::io::SeekFrom::Start(start)).await?;
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| Failure::failed("the part is too large"))?];
     reader.read_exact(&mut bytes).await.map_err(|error| {

@@ -130,6 +130,8 @@ impl Farm {
             drop: Vec::new(),
             worker_name,
             wallet_address,
+            // Known where the socket is served, which has the blobs.
+            puts_directly: false,
         })
     }
 

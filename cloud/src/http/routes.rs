@@ -91,11 +91,15 @@ pub const ROUTES: &[Route] = &[
     post("/api/v1/uploads", Api(WriteJobs), Create, || to(uploads::begin_upload)),
     get("/api/v1/uploads/{upload}", Api(ReadJobs), Plain, || to(uploads::get_upload)),
     put("/api/v1/uploads/{upload}/parts/{part}", Api(WriteJobs), Stream, || to(uploads::put_part)),
+    post("/api/v1/uploads/{upload}/places", Api(WriteJobs), Plain, || to(uploads::place_parts)),
+    post("/api/v1/uploads/{upload}/parts", Api(WriteJobs), Plain, || to(uploads::commit_parts)),
     post("/api/v1/uploads/{upload}/complete", Api(WriteJobs), Stream, || to(uploads::complete_upload)),
     get("/api/v1/jobs/{job}/inputs", WorkerOr(ReadJobs), Plain, || to(blobs::job_inputs)),
     get("/api/v1/blobs/{hash}", WorkerOr(ReadJobs), Stream, || to(blobs::get_blob)),
     // frames from workers
     put("/api/v1/leases/{lease}/frames/{frame}", Worker, Stream, || to(frames::put_frame)),
+    post("/api/v1/leases/{lease}/frames/{frame}/place", Worker, Plain, || to(frames::place_frame)),
+    post("/api/v1/leases/{lease}/frames/{frame}/commit", Worker, Stream, || to(frames::commit_frame)),
     // workers' own
     get("/api/v1/link", Public, Plain, || to(link::open)),
     // live events and health

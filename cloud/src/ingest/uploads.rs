@@ -103,6 +103,38 @@ impl Ingest {
         length_of(&row, part).ok_or(IngestError::Store(StoreError::NotFound))
     }
 
+    /// The same, and the upload still takes parts.
+    pub async fn part_wanted(&self, account: AccountId, id: UploadId, part: u32) -> Result<u64, IngestError> {
+        let row = self.inner.store.upload(account, id).await?;
+        let length = length_of(&row, part).ok_or(StoreError::NotFound)?;
+        if row.state != UploadState::Open {
+            return Err(IngestError::Completing);
+        }
+        Ok(length)
+    }
+
+    /// Notes parts that were put straight into the storage, each only if it is there whole.
+    pub async fn note_put_parts(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        parts: &[u32],
+    ) -> Result<UploadNow, IngestError> {
+        for part in parts {
+            let wanted = self.part_wanted(account, id, *part).await?;
+            let direct = self.inner.blobs.direct().ok_or(StoreError::NotFound)?;
+            match direct.check_part(id, *part, wanted).await {
+                Ok(()) => self.inner.store.note_part(id, *part, wanted).await?,
+                Err(BlobError::NotFound) => return Err(IngestError::Incomplete { missing: vec![*part] }),
+                Err(BlobError::Incomplete { found, wanted }) => {
+                    return Err(IngestError::PartLength { part: *part, found, wanted });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.upload(account, id).await
+    }
+
     /// Stores one part as its bytes come in; sending it again replaces it.
     pub async fn put_part(
         &self,
@@ -111,11 +143,7 @@ impl Ingest {
         part: u32,
         body: BytesIn,
     ) -> Result<UploadNow, IngestError> {
-        let row = self.inner.store.upload(account, id).await?;
-        let wanted = length_of(&row, part).ok_or(StoreError::NotFound)?;
-        if row.state != UploadState::Open {
-            return Err(IngestError::Completing);
-        }
+        let wanted = self.part_wanted(account, id, part).await?;
         match self.inner.blobs.put_part(id, part, body, wanted).await {
             Ok(()) => {}
             Err(BlobError::Incomplete { found, wanted }) => {

@@ -1,17 +1,22 @@
 //! The calls themselves, one function each.
 
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use pictor_actors::ids::{JobId, LeaseId};
 use pictor_actors::protocol::enrolment::{ENROL_PATH, EnrolAnswer, EnrolRequest};
-use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
+use pictor_actors::protocol::upload::{
+    DIRECT_HEADER, FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER,
+};
 use pictor_actors::units::BlobHash;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use reqwest::{Body, StatusCode};
 use tokio_util::io::ReaderStream;
 
+use super::direct::leads_to;
 use super::moving::{watched, while_moving};
 use super::{CallError, Cloud, away};
 
@@ -87,7 +92,7 @@ impl Cloud {
         Ok(body)
     }
 
-    /// The bytes of a blob, from `from` on.
+    /// The bytes of a blob, from `from` on, from the cloud or from where it leads.
     pub async fn blob(
         &self,
         hash: BlobHash,
@@ -98,7 +103,12 @@ impl Cloud {
         if from > 0 {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
-        let response = self.sent(self.signed(request)?).await?;
+        let request = self.signed(request.header(DIRECT_HEADER, "1"))?;
+        let response = self.patience.heard(request.send()).await?;
+        let response = match leads_to(&response) {
+            Some(address) => self.of_storage(&address, from).await?,
+            None => self.judged(response).await?,
+        };
         let from = if response.status() == StatusCode::PARTIAL_CONTENT { from } else { 0 };
         let patience = self.patience;
         let bytes = Box::pin(stream::unfold(response, move |mut response| async move {
@@ -110,17 +120,8 @@ impl Cloud {
 
     /// Sends a frame's file; the receipt is the cloud's word that it is safe. Given up only when it stands
     /// still: a slow line may take as long as it needs.
-    pub async fn put_frame(&self, upload: FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
-        let pieces = match upload.bytes {
-            FrameBytes::Memory(bytes) => stream::iter([Ok(bytes)]).boxed(),
-            FrameBytes::File(path) => {
-                let file = tokio::fs::File::open(path)
-                    .await
-                    .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
-                ReaderStream::with_capacity(file, PIECE_BYTES).boxed()
-            }
-        };
-        let (pieces, moves) = watched(pieces);
+    pub async fn put_frame(&self, upload: &FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
+        let (pieces, moves) = watched(pieces_of(&upload.bytes).await?);
         let path = format!("/api/v1/leases/{}/frames/{}", upload.lease, upload.frame);
         let request = self
             .client()?
@@ -138,4 +139,19 @@ impl Cloud {
         };
         while_moving(call, moves, upload.size, self.patience).await
     }
+}
+
+/// A frame as a body.
+pub(super) async fn pieces_of(
+    bytes: &FrameBytes<'_>,
+) -> Result<BoxStream<'static, io::Result<Bytes>>, CallError> {
+    Ok(match bytes {
+        FrameBytes::Memory(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
+        FrameBytes::File(path) => {
+            let file = tokio::fs::File::open(path)
+                .await
+                .map_err(|error| CallError::Away { why: error.to_string(), retry_after: None })?;
+            ReaderStream::with_capacity(file, PIECE_BYTES).boxed()
+        }
+    })
 }

@@ -4,6 +4,7 @@
 //! The client is built at the first call: a worker that has nothing to fetch or deliver does not pay for TLS
 //! roots and connection pools. Retrying is the callers' business; here one call is one request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pictor_actors::units::Millis;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 #[cfg(feature = "simulate")]
 mod account;
 mod calls;
+mod direct;
 mod moving;
 pub mod socket;
 pub mod standing;
@@ -35,6 +37,7 @@ pub struct Cloud {
     idle_max: usize,
     patience: Patience,
     bearer: Mutex<Option<Arc<str>>>,
+    puts_directly: AtomicBool,
 }
 
 /// Why a call brought nothing.
@@ -79,7 +82,8 @@ impl Cloud {
     #[must_use]
     pub fn for_many(base: Url, idle_max: usize) -> Self {
         let (client, patience) = (Arc::default(), Patience::default());
-        Self { base, client, idle_max, patience, bearer: Mutex::new(None) }
+        let (bearer, puts_directly) = (Mutex::new(None), AtomicBool::new(false));
+        Self { base, client, idle_max, patience, bearer, puts_directly }
     }
 
     /// The same cloud over the same connections, for a caller with a bearer of its own.
@@ -91,6 +95,7 @@ impl Cloud {
             idle_max: self.idle_max,
             patience: self.patience,
             bearer: Mutex::new(None),
+            puts_directly: AtomicBool::new(false),
         }
     }
 
@@ -108,6 +113,11 @@ impl Cloud {
     /// The bearer of the newest connection; nothing: there is none.
     pub fn set_bearer(&self, bearer: Option<&str>) {
         *self.bearer.lock().unwrap_or_else(PoisonError::into_inner) = bearer.map(Arc::from);
+    }
+
+    /// Whether frames go straight to the cloud's storage, as the newest welcome said.
+    pub fn set_puts_directly(&self, puts_directly: bool) {
+        self.puts_directly.store(puts_directly, Ordering::Relaxed);
     }
 
     fn url(&self, path: &str) -> String {

@@ -89,5 +89,5 @@ async fn put(cloud: &Cloud, entry: &Entry, fence: u64, stored: &Stored) -> Resul
         media_type: stored.format.media_type(),
         bytes: FrameBytes::Memory(stored.bytes.clone()),
     };
-    cloud.put_frame(upload).await.map(drop)
+    cloud.deliver(upload).await.map(drop)
 }

@@ -197,6 +197,7 @@ fn answer(message: &FromWorker, refusal: Option<Refusal>) -> Option<ToWorker> {
             drop: Vec::new(),
             worker_name: "rig".into(),
             wallet_address: None,
+            puts_directly: false,
         }))),
         FromWorker::Heartbeat(beat) => {
             let cancel = Vec::new();

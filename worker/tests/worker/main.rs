@@ -16,4 +16,5 @@ mod log;
 #[cfg(unix)]
 mod software;
 mod status;
+mod storage;
 mod support;

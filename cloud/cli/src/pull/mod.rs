@@ -7,8 +7,8 @@ use std::path::Path;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pictor_cloud_api::jobs::{Frame, Job};
-use reqwest::Method;
-use tokio::io::AsyncWriteExt;
+use reqwest::StatusCode;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use crate::arguments::PullArguments;
 use crate::client::{self, Client};
@@ -20,6 +20,8 @@ use folder::{Folder, has_hash, is_there, safe_name, taken};
 
 /// Frames fetched at the same time.
 const AT_A_TIME: usize = 4;
+/// Times that a frame is begun or gone on with.
+const TRIES_MAX: u32 = 5;
 
 /// Fetches what is stored and, with `--watch`, what comes, until the job ends.
 pub async fn run(client: &Client, arguments: &PullArguments, is_json: bool) -> Result<(), Failure> {
@@ -102,24 +104,48 @@ async fn fetch(client: &Client, job: &str, folder: &Path, frame: &Frame) -> Resu
         return Err(taken(&file));
     }
     let path = format!("jobs/{job}/frames/{}", frame.frame);
-    let response = client.send_again(|| client.request(Method::GET, &path)).await?;
     // With the job's id: another job's frames of this name may arrive in this folder at the same moment.
     let part = folder.join(format!(".{name}.{job}.part"));
-    let mut output = tokio::fs::File::create(&part).await?;
-    let mut hasher = blake3::Hasher::new();
-    let mut bytes = response.bytes_stream();
-    while let Some(chunk) =
-        bytes.try_next().await.map_err(|e| Failure::new(Kind::Network, client::words(&e)))?
-    {
-        hasher.update(&chunk);
-        output.write_all(&chunk).await?;
-    }
-    output.flush().await?;
-    drop(output);
-    if hasher.finalize().to_hex().as_str() != wanted {
+    if arrive(client, &path, &part).await? != wanted {
         std::fs::remove_file(&part)?;
         return Err(Failure::failed(format!("frame {} arrived damaged: pull it again", frame.frame)));
     }
     std::fs::rename(&part, &file)?;
     Ok(())
+}
+
+/// Writes the bytes of an address to a file and gives their hash; goes on where the line broke.
+async fn arrive(client: &Client, path: &str, part: &Path) -> Result<String, Failure> {
+    let mut output = tokio::fs::File::create(part).await?;
+    let mut hasher = blake3::Hasher::new();
+    let mut have = 0;
+    for tried in 1.. {
+        let response = client.bytes(path, have).await?;
+        if have > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+            output.set_len(0).await?;
+            output.rewind().await?;
+            (hasher, have) = (blake3::Hasher::new(), 0);
+        }
+        let mut bytes = response.bytes_stream();
+        let broken = loop {
+            match bytes.try_next().await {
+                Ok(Some(chunk)) => {
+                    hasher.update(&chunk);
+                    output.write_all(&chunk).await?;
+                    have += chunk.len() as u64;
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        match broken {
+            None => break,
+            Some(error) if tried == TRIES_MAX => {
+                return Err(Failure::new(Kind::Network, client::words(&error.without_url())));
+            }
+            Some(_) => {}
+        }
+    }
+    output.flush().await?;
+    Ok(hasher.finalize().to_hex().to_string())
 }

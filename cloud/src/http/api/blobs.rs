@@ -4,6 +4,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use pictor_actors::ids::JobId;
+use pictor_actors::protocol::upload::DIRECT_HEADER;
 use pictor_actors::units::BlobHash;
 
 use crate::http::guards::{Caller, WorkerCaller};
@@ -36,10 +37,12 @@ pub async fn job_inputs(
 }
 
 /// Stored bytes by their hash, whole or a range: an account its own, a worker the inputs of jobs it holds
-/// leases of.
+/// leases of. A worker is led to the storage only if it says with `pictor-direct` that it follows.
 #[utoipa::path(get, path = "/api/v1/blobs/{hash}", operation_id = "get_blob", tag = "worker",
-    params(("hash" = String, Path), ("Range" = Option<String>, Header)),
+    params(("hash" = String, Path), ("Range" = Option<String>, Header),
+        ("pictor-direct" = Option<String>, Header)),
     responses((status = 200, description = "the bytes"), (status = 206, description = "the range"),
+        (status = 307, description = "the storage sends them: follow, without the token"),
         (status = 416, body = pictor_cloud_api::problem::Problem)))]
 pub async fn get_blob(
     request: HttpRequest,
@@ -58,6 +61,13 @@ pub async fn get_blob(
     // Always a download: the bytes are a stranger's, and a browser must not take them for a page of ours.
     let save_as = Some(hash.to_string());
     let sent = Sent { media_type: "application/octet-stream", save_as, is_immutable: true };
+    let follows = match &caller {
+        Caller::Account(_) => true,
+        Caller::Worker(_) => request.headers().contains_key(DIRECT_HEADER),
+    };
+    if follows && let Some(answer) = send::elsewhere(&request, state.blobs.as_ref(), hash, &sent).await? {
+        return Ok(answer);
+    }
     send::blob(&request, state.blobs.as_ref(), hash, &sent).await
 }
 

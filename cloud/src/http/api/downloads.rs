@@ -27,7 +27,8 @@ pub struct FrameQuery {
 /// One frame's file.
 #[utoipa::path(get, path = "/api/v1/jobs/{job}/frames/{frame}", operation_id = "frame_bytes", tag = "frames",
     params(("job" = String, Path), ("frame" = i32, Path), ("download" = Option<String>, Query)),
-    responses((status = 200, description = "the file"), (status = 206, description = "the range")))]
+    responses((status = 200, description = "the file"), (status = 206, description = "the range"),
+        (status = 307, description = "the storage sends it: follow, without the token")))]
 pub async fn frame_bytes(
     request: HttpRequest,
     caller: SignedIn,
@@ -41,6 +42,9 @@ pub async fn frame_bytes(
     let is_shown = matches!(format.extension(), "png" | "jpg") && query.download.is_none();
     let save_as = (!is_shown).then(|| frame_file_name(&job, frame.frame));
     let sent = Sent { media_type: format.media_type(), save_as, is_immutable: false };
+    if let Some(answer) = send::elsewhere(&request, state.blobs.as_ref(), frame.hash, &sent).await? {
+        return Ok(answer);
+    }
     send::blob(&request, state.blobs.as_ref(), frame.hash, &sent).await
 }
 

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use actix_web::body::SizedStream;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use pictor_actors::units::BlobHash;
 
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::{BlobError, Blobs, Shown};
 use crate::http::problem::{Answer, Error};
 
 /// How a blob is shown to whom.
@@ -56,6 +56,31 @@ pub async fn blob(
     }
     let (_, body) = blobs.get(hash, range).await?;
     Ok(response.body(SizedStream::new(length, body)))
+}
+
+/// Where the storage itself sends the blob, for a caller who follows: nothing where bytes go through this
+/// cloud. The address is good for a while for whoever has it, so the answer is kept by nobody.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn elsewhere(
+    request: &HttpRequest,
+    blobs: &dyn Blobs,
+    hash: BlobHash,
+    sent: &Sent,
+) -> Answer<Option<HttpResponse>> {
+    // The signature is for one method; and who has the bytes shall hear so here.
+    if request.method() != Method::GET || is_known(request, &format!("\"{hash}\"")) {
+        return Ok(None);
+    }
+    let Some(direct) = blobs.direct() else { return Ok(None) };
+    let disposition = sent.save_as.as_deref().map(attachment);
+    let shown = Shown { media_type: sent.media_type, disposition };
+    let Some(address) = direct.get_at(hash, Some(shown)).await? else { return Ok(None) };
+    let mut answer = HttpResponse::TemporaryRedirect();
+    answer.insert_header((header::LOCATION, HeaderValue::from_str(&address).map_err(Error::internal)?));
+    answer.insert_header((header::CACHE_CONTROL, "private, no-store"));
+    Ok(Some(answer.finish()))
 }
 
 fn headers(status: StatusCode, tag: &str, sent: &Sent) -> Answer<actix_web::HttpResponseBuilder> {

@@ -150,8 +150,9 @@ impl Socket {
         };
         let worker = row.id;
         let (outbound, mut to_send) = mpsc::channel(OUTBOUND);
+        let puts_directly = self.state.blobs.direct().is_some();
         let welcome = match self.state.farm.link_opened(LinkOpened { worker, hello, outbound }).await {
-            Ok(welcome) => welcome,
+            Ok(welcome) => Welcome { puts_directly, ..welcome },
             Err(refusal) => return End::Refused(refusal),
         };
         let link = welcome.link;

@@ -1,6 +1,7 @@
 //! What comes in from creators and goes out again: uploads, zips good and hostile, scenes and frames of real
 //! Blender.
 
+mod direct;
 mod downloads;
 mod full_disk;
 mod inputs;

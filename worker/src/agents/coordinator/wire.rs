@@ -52,6 +52,7 @@ impl Coordinator {
     }
 
     fn welcomed(&mut self, welcome: Welcome, context: &mut Context<Self>) {
+        self.place.cloud.set_puts_directly(welcome.puts_directly);
         self.place.cloud.set_bearer(Some(&welcome.bearer));
         self.line.name = Some(welcome.worker_name);
         self.line.wallet = welcome.wallet_address;

@@ -85,7 +85,7 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
         return unavailable(&injected.to_string(), None);
     }
     let sent = cloud
-        .put_frame(FrameUpload {
+        .deliver(FrameUpload {
             lease: key.lease,
             fence: manifest.entry().lease.fence,
             frame: key.frame,

@@ -53,6 +53,7 @@ impl Bench {
             drop: Vec::new(),
             worker_name: "sim-1".to_owned(),
             wallet_address: None,
+            puts_directly: false,
         };
         bench.hear(ToWorker::Welcome(Box::new(welcome)));
         bench

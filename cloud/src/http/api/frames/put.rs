@@ -8,14 +8,15 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use pictor_actors::faults;
 use pictor_actors::ids::LeaseId;
-use pictor_actors::protocol::upload::{FENCE_HEADER, FrameReceipt, HASH_HEADER, RENDER_MS_HEADER};
+use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_cloud_api::problem::ProblemCode;
 
+use super::wanted::{self, Verdict};
 use crate::http::guards::WorkerCaller;
 use crate::http::layers::body;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
-use crate::store::{FrameRow, NewFrame, StoreError, UploadVerdict, between};
+use crate::store::{NewFrame, StoreError};
 
 /// Stores a frame under a lease.
 #[utoipa::path(put, path = "/api/v1/leases/{lease}/frames/{frame}", operation_id = "put_frame",
@@ -31,19 +32,20 @@ pub async fn put_frame(
 ) -> Answer<HttpResponse> {
     let (lease, frame) = path.into_inner();
     let announced = announced(&request, lease, frame, state.config.limits.frame_bytes_max)?;
-    match state.store.lease_for_upload(lease, announced.fence, frame).await? {
-        UploadVerdict::Wanted { worker, .. } if worker == caller.worker.id => {}
-        UploadVerdict::Already(row) if row.worker_id == caller.worker.id => {
-            body::discard(payload).await;
-            return Ok(HttpResponse::Ok().json(receipt_of(&row)));
+    match wanted::verdict(&state, &caller, &announced).await {
+        Ok(Verdict::Wanted) => {
+            faults::pass("frame.asked").await.map_err(StoreError::from)?;
+            store(&state, &announced, payload).await
         }
-        UploadVerdict::Wanted { .. } | UploadVerdict::Already(_) | UploadVerdict::Superseded => {
+        Ok(Verdict::Stored(receipt)) => {
             body::discard(payload).await;
-            return Err(StoreError::StaleFence.into());
+            Ok(HttpResponse::Ok().json(receipt))
+        }
+        Err(error) => {
+            body::discard(payload).await;
+            Err(error)
         }
     }
-    faults::pass("frame.asked").await.map_err(StoreError::from)?;
-    store(&state, &announced, payload).await
 }
 
 async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<HttpResponse> {
@@ -54,32 +56,13 @@ async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<H
         let detail = format!("{} bytes came instead of {}: send them again", stored.size, frame.size);
         return Err(Error::new(ProblemCode::HashMismatch, detail));
     }
-    let storing = state.store.store_frame(frame, state.wall());
-    let row = between("frame.before", storing, "frame.after").await?;
-    let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
-    let answer = answer.json(&row.receipt);
-    if row.already {
-        // Perhaps by this very request, whose commit was not answered: then the job has not heard of it.
-        state.farm.job_changed(row.job);
-    }
-    state.farm.frame_stored(row);
-    faults::pass("frame.told").await.map_err(StoreError::from)?;
-    Ok(answer)
+    wanted::keep(state, frame).await
 }
 
 /// What the headers announce, within limits.
 fn announced(request: &HttpRequest, lease: LeaseId, frame: i32, size_max: u64) -> Answer<NewFrame> {
     let size: u64 = number(request, header::CONTENT_LENGTH.as_str())?;
-    if size == 0 {
-        return Err(Error::new(
-            ProblemCode::HashMismatch,
-            "the frame is empty: a frame has at least one byte",
-        ));
-    }
-    if size > size_max {
-        let detail = format!("the frame has {size} bytes, more than the {size_max} that are allowed");
-        return Err(Error::new(ProblemCode::TooLarge, detail));
-    }
+    wanted::check_size(size, size_max)?;
     let fence = number(request, FENCE_HEADER)?;
     let render_ms = number(request, RENDER_MS_HEADER)?;
     let hash = number(request, HASH_HEADER)?;
@@ -91,14 +74,4 @@ fn number<T: std::str::FromStr>(request: &HttpRequest, name: &str) -> Answer<T> 
     value.and_then(|text| text.parse().ok()).ok_or_else(|| {
         Error::new(ProblemCode::Malformed, format!("the header {name} is missing or not what it should be"))
     })
-}
-
-fn receipt_of(row: &FrameRow) -> FrameReceipt {
-    FrameReceipt {
-        lease: row.lease_id,
-        frame: row.frame,
-        hash: row.hash,
-        size: row.size,
-        stored_at: row.stored_at,
-    }
 }

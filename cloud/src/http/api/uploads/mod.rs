@@ -1,4 +1,9 @@
-//! Uploads in parts: begun, sent, looked at, completed.
+//! Uploads in parts: begun, sent (through this cloud, or straight into the storage: [`place_parts`],
+//! [`commit_parts`]), looked at, completed.
+
+mod direct;
+
+pub use direct::{__path_commit_parts, __path_place_parts, commit_parts, place_parts};
 
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path, Payload};
@@ -36,17 +41,17 @@ pub async fn begin_upload(
     let declared = new.blake3.as_deref().map(str::parse::<BlobHash>).transpose().map_err(bad_hash)?;
     let upload = state.ingest.begin_upload(caller.id(), &new.file_name, new.size, declared).await?;
     if upload.row.state == UploadState::Complete {
-        return Ok(HttpResponse::Ok().json(shape(&upload)));
+        return Ok(HttpResponse::Ok().json(shape(&state, &upload)));
     }
     let location = format!("/api/v1/uploads/{}", upload.row.id);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shape(&upload)))
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shape(&state, &upload)))
 }
 
 /// Where an upload stands: which parts are there.
 #[utoipa::path(get, path = "/api/v1/uploads/{upload}", operation_id = "get_upload", tag = "uploads",
     params(("upload" = String, Path)), responses((status = 200, body = Upload)))]
 pub async fn get_upload(caller: SignedIn, state: Data<AppState>, id: Path<UploadId>) -> Answer<Json<Upload>> {
-    Ok(Json(shape(&state.ingest.upload(caller.id(), *id).await?)))
+    Ok(Json(shape(&state, &state.ingest.upload(caller.id(), *id).await?)))
 }
 
 /// Stores one part; again replaces it.
@@ -74,7 +79,7 @@ pub async fn put_part(
             let ingest = &state.ingest;
             let upload =
                 body::receive(payload, |bytes| ingest.put_part(caller.id(), id, part, bytes)).await?;
-            Ok(Json(shape(&upload)))
+            Ok(Json(shape(&state, &upload)))
         }
     }
 }
@@ -92,17 +97,19 @@ pub async fn complete_upload(
     let upload =
         state.ingest.complete_upload(caller.id(), *id).await.map_err(|error| Error::from(&*error))?;
     match upload.row.state {
-        UploadState::Complete => Ok(HttpResponse::Ok().json(shape(&upload))),
+        UploadState::Complete => Ok(HttpResponse::Ok().json(shape(&state, &upload))),
         UploadState::Open | UploadState::Completing => {
             let wait = COMPLETING_RETRY.0.div_ceil(1000).to_string();
-            Ok(HttpResponse::Accepted().insert_header((header::RETRY_AFTER, wait)).json(shape(&upload)))
+            Ok(HttpResponse::Accepted()
+                .insert_header((header::RETRY_AFTER, wait))
+                .json(shape(&state, &upload)))
         }
     }
 }
 
 /// As the API shows it.
 #[must_use]
-pub fn shape(upload: &UploadNow) -> Upload {
+pub fn shape(state: &AppState, upload: &UploadNow) -> Upload {
     let row = &upload.row;
     Upload {
         id: row.id.to_string(),
@@ -114,6 +121,7 @@ pub fn shape(upload: &UploadNow) -> Upload {
         blake3: row.blob_hash.map(|hash| hash.to_string()),
         content: row.content.clone(),
         expires_at: time(row.expires_at),
+        puts_directly: state.blobs.direct().is_some(),
     }
 }
 
@@ -171,6 +179,7 @@ fn shared_blob(error: &crate::blobs::BlobError) -> Error {
         BlobError::BadRange { size } => BlobError::BadRange { size: *size },
         BlobError::DiskFull => BlobError::DiskFull,
         BlobError::Body(error) => BlobError::Body(io(error)),
+        BlobError::Away(error) => BlobError::Away(io(error)),
         BlobError::Io(error) => BlobError::Io(io(error)),
     }
     .into()
