@@ -16,3 +16,4 @@ mod postgres;
 mod renders;
 mod replicas;
 mod simulated;
+mod storage;
