@@ -6,19 +6,17 @@
 //! uploads/upl_…/7    parts of an upload; kept over a restart
 //! ```
 //!
-//! Reading goes through `object_store`; writing does not, since it knows neither hashes nor flushing.
+//! Not through `object_store`, whose folders know neither hashes nor flushing and are read 8 KiB at a time.
 
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream;
-use object_store::local::LocalFileSystem;
-use object_store::path::Path as ObjectPath;
-use object_store::{GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _};
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 use tokio::fs;
@@ -28,10 +26,12 @@ use super::parts::Parts;
 use super::staging::{Staging, disk};
 use super::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
 
+/// Bytes read at a time: as much as a connection takes in one go, and all the memory that a download holds.
+const PIECE_BYTES: usize = 256 * 1024;
+
 /// A folder of blobs.
 pub struct Folder {
     root: PathBuf,
-    objects: LocalFileSystem,
     parts: Parts,
     /// Shared by those who put a blob under its name, alone for who removes one: it looks how old the blob
     /// is, and nobody may swap in a new one between that and the removal.
@@ -45,8 +45,7 @@ impl Folder {
             fs::create_dir_all(root.join(name)).await.map_err(disk)?;
         }
         clear(&root.join("staging")).await?;
-        let objects = LocalFileSystem::new_with_prefix(root.join("objects")).map_err(object)?;
-        Ok(Self { root: root.to_path_buf(), objects, parts: Parts::new(root), names: RwLock::default() })
+        Ok(Self { root: root.to_path_buf(), parts: Parts::new(root), names: RwLock::default() })
     }
 
     fn object_file(&self, hash: BlobHash) -> PathBuf {
@@ -89,24 +88,20 @@ impl Folder {
     }
 
     async fn read(&self, hash: BlobHash, range: Option<Range<u64>>) -> Result<(u64, BytesOut), BlobError> {
-        let size = self.size(hash).await?.ok_or(BlobError::NotFound)?;
+        let file = fs::File::open(self.object_file(hash)).await.map_err(disk)?;
+        let size = file.metadata().await.map_err(disk)?.len();
         let range = range.unwrap_or(0..size);
         if range.start > range.end || range.end > size {
             return Err(BlobError::BadRange { size });
         }
-        if range.is_empty() {
-            return Ok((size, stream::empty().boxed()));
-        }
-        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        let found = self.objects.get_opts(&object_path(hash), options).await.map_err(object)?;
-        Ok((size, found.into_stream().map(|bytes| bytes.map_err(io::Error::other)).boxed()))
+        Ok((size, pieces(file.into_std().await, range)))
     }
 
     async fn size(&self, hash: BlobHash) -> Result<Option<u64>, BlobError> {
-        match self.objects.head(&object_path(hash)).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(object(error)),
+        match fs::metadata(self.object_file(hash)).await {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(disk(error)),
         }
     }
 
@@ -191,16 +186,27 @@ impl Blobs for Folder {
     }
 }
 
-fn object_path(hash: BlobHash) -> ObjectPath {
-    let name = hash.to_string();
-    ObjectPath::from(format!("{}/{name}", &name[..2]))
-}
-
-fn object(error: object_store::Error) -> BlobError {
-    match error {
-        object_store::Error::NotFound { .. } => BlobError::NotFound,
-        error => BlobError::Io(io::Error::other(error)),
-    }
+/// The bytes of a range, which lies within the file; one piece is read when the one before was taken.
+fn pieces(file: std::fs::File, range: Range<u64>) -> BytesOut {
+    let left = range.end - range.start;
+    stream::try_unfold((file, range.start, left), |(mut file, at, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            file.seek(SeekFrom::Start(at))?;
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let wanted = left.min(PIECE_BYTES as u64);
+            if file.by_ref().take(wanted).read_to_end(&mut piece)? as u64 != wanted {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+            Ok((file, piece))
+        });
+        let (file, piece) = reading.await.map_err(io::Error::other)??;
+        let length = piece.len() as u64;
+        Ok(Some((Bytes::from(piece), (file, at + length, left - length))))
+    })
+    .boxed()
 }
 
 async fn remove(path: &Path) -> Result<(), BlobError> {

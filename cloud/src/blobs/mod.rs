@@ -5,6 +5,7 @@
 //! right. Which blobs belong to whom is the store's business.
 
 mod direct;
+mod joined;
 mod local;
 mod parts;
 mod remote;

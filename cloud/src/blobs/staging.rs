@@ -8,9 +8,13 @@ use pictor_actors::faults::{self, Injected};
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
 use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWriteExt as _, BufWriter};
 
+use super::joined::Joined;
 use super::{BlobError, BytesIn, Stored};
+
+/// Bytes written at a time.
+const WRITE_BYTES: usize = 1024 * 1024;
 
 /// A half-written blob.
 pub struct Staging {
@@ -27,7 +31,27 @@ impl Staging {
         Ok(Self { path, file, is_kept: false })
     }
 
-    /// Takes in the whole stream, at most `size_max` bytes, hashing on the way.
+    /// The bytes of an upload's joined parts, under another name in this folder; nothing where the file
+    /// system gives no second name.
+    pub async fn linked(folder: &Path, joined: Joined) -> Option<Self> {
+        let path = folder.join(format!("{}.part", UploadId::generate()));
+        let name = path.clone();
+        let linked = tokio::task::spawn_blocking(move || joined.link(&name)).await;
+        match linked.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(()) => Some(Self { file: File::open(&path).await.ok()?, path, is_kept: false }),
+            Err(error) => {
+                tracing::debug!(%error, "parts are copied, not linked");
+                None
+            }
+        }
+    }
+
+    /// Takes in the whole stream, at most `size_max` bytes, and says how many there were.
+    pub async fn take(&mut self, body: BytesIn, size_max: u64) -> Result<u64, BlobError> {
+        copy(body, &mut self.file, size_max, |_| {}).await
+    }
+
+    /// The same, hashing on the way.
     pub async fn fill(&mut self, body: BytesIn, size_max: u64) -> Result<Stored, BlobError> {
         let mut hasher = blake3::Hasher::new();
         let size = copy(body, &mut self.file, size_max, |bytes| {
@@ -59,6 +83,8 @@ impl Staging {
         self.file.sync_all().await.map_err(disk)?;
         faults::pass("blob.flushed").await.map_err(injected)?;
         move_to(&self.path, target).await?;
+        // Two names of the same bytes: nothing is moved then, and this one is too many.
+        drop(fs::remove_file(&self.path).await);
         self.is_kept = true;
         faults::pass("blob.kept").await.map_err(injected)
     }
@@ -74,13 +100,15 @@ impl Drop for Staging {
 }
 
 /// Copies a stream into a file and returns how many bytes came. The first byte above the limit ends it.
-async fn copy(
+pub async fn copy(
     mut body: BytesIn,
     file: &mut File,
     size_max: u64,
     mut seen: impl FnMut(&[u8]),
 ) -> Result<u64, BlobError> {
     let mut size = 0_u64;
+    // Each write goes to another thread and back: a megabyte at a time, not what one packet brought.
+    let mut file = BufWriter::with_capacity(WRITE_BYTES, file);
     while let Some(bytes) = body.next().await {
         let bytes = bytes.map_err(BlobError::Body)?;
         size += bytes.len() as u64;
@@ -114,7 +142,7 @@ pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
     Ok(())
 }
 
-fn injected(injected: Injected) -> BlobError {
+pub fn injected(injected: Injected) -> BlobError {
     disk(injected.into())
 }
 

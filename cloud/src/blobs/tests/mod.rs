@@ -176,6 +176,42 @@ async fn what_is_refused_leaves_nothing(place: Place) {
     assert_eq!(blobs.head(hash_of(b"1234")).await.unwrap(), None);
 }
 
+/// Parts that come in their order are written once; what broke off behind them is no part of them.
+#[tokio::test]
+async fn parts_in_their_order_are_not_written_again() {
+    let (place, blobs) = folder().await;
+    let upload = UploadId::generate();
+    for (part, bytes) in [(0, &b"1234"[..]), (1, b"5678"), (2, b"9")] {
+        let torn = blobs.put_part(upload, part, broken(b"xx"), bytes.len() as u64).await;
+        assert!(matches!(torn, Err(BlobError::Body(_) | BlobError::TooLarge { .. })));
+        blobs.put_part(upload, part, body(&[bytes]), bytes.len() as u64).await.unwrap();
+    }
+    let joined = place.path().join(format!("uploads/{upload}/joined-3-4-9"));
+    let garbage = || {
+        use std::io::Write as _;
+        std::fs::File::options().append(true).open(&joined).unwrap().write_all(b"a kill left this").unwrap();
+    };
+    garbage();
+    let stored = blobs.finish_parts(upload, 9, Some(hash_of(b"123456789"))).await.unwrap();
+    assert_eq!(read(&blobs, stored.hash, None).await, b"123456789");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let blob = blobs.local_path(stored.hash).unwrap();
+        assert_eq!(blob.metadata().unwrap().ino(), joined.metadata().unwrap().ino());
+    }
+    assert_eq!(blobs.finish_parts(upload, 9, None).await.unwrap(), stored);
+    // A part that comes again now is not written into the blob.
+    blobs.put_part(upload, 0, body(&[b"abcd"]), 4).await.unwrap();
+    blobs.put_part(upload, 3, body(&[b"more"]), 4).await.unwrap();
+    assert_eq!(read(&blobs, stored.hash, None).await, b"123456789");
+    let other = blobs.finish_parts(upload, 13, None).await.unwrap();
+    assert_eq!(read(&blobs, other.hash, None).await, b"abcd56789more");
+    blobs.drop_parts(upload).await.unwrap();
+    assert_eq!(read(&blobs, stored.hash, None).await, b"123456789");
+    assert_eq!(staged(&place), 0);
+}
+
 #[tokio::test]
 async fn a_start_clears_half_written_blobs_and_keeps_uploads() {
     let (place, blobs) = folder().await;
