@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{setup, shell, tidy};
+use crate::{containers, setup, shell, tidy};
 
 /// Every check, the quick ones first.
 pub fn run(root: &Path) -> Result<()> {
@@ -13,6 +13,7 @@ pub fn run(root: &Path) -> Result<()> {
     shell::run("cargo", &["fmt", "--all", "--check"])?;
     shell::say("house rules");
     tidy::run(root)?;
+    containers::check(root)?;
     setup::web(root)?;
     shell::say("front end: types and formatting");
     setup::npm_run(root, "check")?;

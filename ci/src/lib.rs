@@ -8,6 +8,7 @@
 
 pub mod bench;
 pub mod check;
+pub mod containers;
 pub mod demo;
 pub mod farm;
 pub mod postgres;

@@ -22,7 +22,7 @@ const DEBIAN: &[(&str, &str, &str)] = &[
     ("python3", "python3", "runs the bpy module as a second Blender"),
     ("/usr/sbin/nats-server", "nats-server", "several replicas hear of each other in tests"),
     ("/usr/lib/postgresql", "postgresql", "the store's tests run over PostgreSQL too"),
-    ("/usr/share/doc/python3-venv", "python3-venv", "holds the bpy module apart"),
+    ("/usr/share/doc/python3-venv", "python3-venv", "holds what is installed for Python apart"),
 ];
 
 /// Keeps Debian's packages from asking questions.
@@ -119,6 +119,20 @@ pub fn cache_folder() -> Result<PathBuf> {
         _ => bail!("neither XDG_CACHE_HOME nor HOME is set: where should downloads be kept?"),
     };
     Ok(base.join("pictor-ci"))
+}
+
+/// A Python with this package, in a folder of its own; made if it is not there.
+pub fn python_with(package: &str) -> Result<PathBuf> {
+    let folder = cache_folder()?.join(package.replace("==", "-"));
+    let (python, done) = (folder.join("bin/python"), folder.join("complete"));
+    if !done.exists() {
+        shell::say(&format!("installing {package} (once)"));
+        shell::run("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()])?;
+        let install = ["-m", "pip", "install", "--quiet", "--no-input", package];
+        shell::run(&python.to_string_lossy(), &install)?;
+        std::fs::write(&done, package).with_context(|| format!("cannot note that {package} is installed"))?;
+    }
+    Ok(python)
 }
 
 /// Builds the front end into `templates/web/dist`, from the lock file alone; does nothing if it is current.

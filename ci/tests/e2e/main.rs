@@ -6,6 +6,7 @@
 
 mod browser;
 mod client;
+mod containers;
 mod crash;
 mod enrolment;
 mod failures;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line: printing is what it is for
 
 mod admin;
+mod health;
 mod settings;
 
 use std::path::PathBuf;
@@ -27,6 +28,12 @@ pub struct Arguments {
 enum Command {
     /// Run the cloud
     Serve,
+    /// Ask the cloud that runs on this machine whether it may have requests; for containers
+    Health {
+        /// Only whether it answers at all
+        #[arg(long)]
+        live: bool,
+    },
     /// Look at the settings
     Config {
         #[command(subcommand)]
@@ -102,6 +109,7 @@ async fn run(Arguments { place, command }: Arguments) -> Result<()> {
             telemetry::init(format, &config.log.level)?;
             boot::serve(config).await
         }
+        Command::Health { live } => health::run(&place.load()?.config, live).await,
         Command::Config { verb } => settings::run(&place, &verb),
         Command::Admin { verb } => admin::run(&place, verb).await,
     }
