@@ -1,5 +1,6 @@
 //! Measurements, as ratios within one run. Figures are kept only with the command that made them.
 
+mod bytes;
 mod fleet;
 mod idle;
 mod overhead;
@@ -23,6 +24,8 @@ enum Bench {
     /// The same scenes by bare Blender (one process; one process a frame) and through the farm with one
     /// worker
     Overhead(overhead::OverheadArguments),
+    /// Upload and download of a large blob, beside a plain actix-web file server and `cp`
+    Bytes(bytes::BytesArguments),
     /// Memory and processor time of a worker and a cloud that have nothing to do
     Idle(idle::IdleArguments),
     /// Thousands of simulated workers on one cloud: connecting, memory, processor, heartbeats, offers
@@ -35,6 +38,7 @@ enum Bench {
 pub fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
     match &arguments.bench {
         Bench::Overhead(arguments) => overhead::run(root, arguments),
+        Bench::Bytes(arguments) => bytes::run(root, arguments),
         Bench::Idle(arguments) => idle::run(root, arguments),
         Bench::Fleet(arguments) => fleet::run(root, arguments),
         Bench::Throughput(arguments) => throughput::run(root, arguments),

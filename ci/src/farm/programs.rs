@@ -13,7 +13,8 @@ pub struct Programs {
 impl Programs {
     /// Builds them. Optimised programs are for measuring; the demo takes the quick build.
     pub fn build(root: &Path, is_release: bool) -> Result<Self> {
-        let mut arguments = vec!["build", "--workspace", "--bins", "--exclude", "ci"];
+        let mut arguments =
+            vec!["build", "--workspace", "--bins", "--exclude", "ci", "--exclude", "ci-plain"];
         if is_release {
             arguments.push("--release");
         }
@@ -25,6 +26,11 @@ impl Programs {
     pub fn built(root: &Path, is_release: bool) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Self { folder: target.join(if is_release { "release" } else { "debug" }) }
+    }
+
+    /// Those that lie there.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.into() }
     }
 
     /// Those that were built together with the running test.
