@@ -1,5 +1,5 @@
-//! Bytes, named by their BLAKE3 hash: in a folder of this machine ([`local`]), or in a storage that replicas
-//! share ([`remote`]: S3, Azure, GCS).
+//! Bytes, named by their BLAKE3 hash: in a folder of this machine (`local`), or in a storage that replicas
+//! share (`remote`: S3, Azure, GCS).
 //!
 //! A blob is there whole or not at all: bytes are hashed on their way and get their name only when they are
 //! right. Which blobs belong to whom is the store's business.

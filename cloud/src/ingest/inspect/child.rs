@@ -33,7 +33,7 @@ pub fn asked_for(mut arguments: impl Iterator<Item = OsString>) -> Option<PathBu
     if is_reader { arguments.next().map(PathBuf::from) } else { None }
 }
 
-/// Runs the verb. Exit code 0 with JSON of [`Inspected`], [`NOT_BLEND`], or 1 with one line of text, on
+/// Runs the verb. Exit code 0 with JSON of [`Inspected`], `NOT_BLEND`, or 1 with one line of text, on
 /// standard output.
 #[must_use]
 pub fn run(path: &Path) -> ExitCode {
