@@ -109,26 +109,19 @@ fn make_root(root: &Path) {
     std::fs::create_dir_all(root.join("etc/ssl/certs")).unwrap();
     let trusted = "etc/ssl/certs/ca-certificates.crt";
     std::fs::copy(Path::new("/").join(trusted), root.join(trusted)).unwrap();
-    // Only an optimised build has the pages in it; this one reads them where they were when it was built.
-    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("templates");
-    let inside = root.join(templates.strip_prefix("/").unwrap());
-    std::fs::create_dir_all(inside.with_file_name("cloud")).unwrap(); // it goes by way of this one
-    std::fs::create_dir_all(inside.join("web")).unwrap();
-    let (from, to) = (templates.to_string_lossy(), inside.to_string_lossy());
-    let copy = format!(
-        "cd '{from}' && find -L . -path ./web/node_modules -prune -o -type f -print0 | \
-        xargs -0 cp -L --parents -t '{to}'"
-    );
-    shell::output("sh", &["-c", &copy]).unwrap();
 }
 
 /// In the root, which is mounted read-only, as the image's user; `data` and `tmp` are of their own.
 fn inside(root: &Path, user: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
-    let script = "set -e; root=$1; user=$2; shift 2; mount --bind \"$root\" \"$root\"; \
+    // Only an optimised build has the pages in it; this one reads them where they were when it was built, by
+    // way of the folder `cloud` beside them. They are mounted last: they may lie where `tmp` is.
+    let script = "set -e; root=$1; user=$2; pages=$3; shift 3; mount --bind \"$root\" \"$root\"; \
         mount --bind \"$root.data\" \"$root/data\"; mount -t tmpfs -o mode=1777 none \"$root/tmp\"; \
+        mkdir -p \"$root$pages\" \"$root${pages%/*}/cloud\"; mount --bind \"$pages\" \"$root$pages\"; \
         mount -o remount,ro,bind \"$root\"; exec chroot --userspec=\"$user\" \"$root\" \"$@\"";
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("templates");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, "sh"]).arg(root).arg(user).args(arguments);
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(root).arg(user).arg(pages).args(arguments);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(environment);
     command
 }
@@ -156,7 +149,7 @@ pub fn the_program_runs_in_the_images_root_as_its_user_and_tells_its_health() {
     shell::output("chown", &[user, &data.to_string_lossy()]).unwrap();
     shell::output("chmod", &["755", &folder.path().to_string_lossy()]).unwrap();
     let mut environment = pairs(&image["environment"]);
-    let listen = format!("0.0.0.0:{}", free_port().unwrap());
+    let listen = format!("127.0.0.1:{}", free_port().unwrap());
     environment.insert("PICTOR__SERVER__LISTEN".into(), listen);
     let health = words(&image["health"]);
     let is_healthy = || inside(&root, user, &health, &environment).output().unwrap();
