@@ -63,10 +63,10 @@ pub fn a_worker_killed_between_put_and_commit_delivers_after_its_restart() {
     let mut stage = on(&server, Vec::new());
     stage.farm.add_worker("rig-01").unwrap();
     let scene = stage.scene("second", 2);
-    server.hold_answers(false);
-    let job = stage.farm.submit(&scene, &["--chunk", "2"]).unwrap();
-    stage.farm.wait_rendering(&job).unwrap();
+    // The scene is put before answers are held, the frames after.
+    let job = stage.farm.submit(&scene, &["--chunk", "2", "--paused"]).unwrap();
     server.hold_answers(true);
+    stage.farm.pictor(&["jobs", "resume", &job]).unwrap();
     stage
         .farm
         .wait_for(
