@@ -165,7 +165,7 @@ async fn join_others(
         let (address, version) = (&other.address, &other.version);
         tracing::info!(replica = %other.id, address, version, "another replica");
     }
-    if config.bus.url.is_some() || !others.is_empty() {
+    if needs_shared_folder(config, others.len()) {
         tracing::info!(
             folder = %config.blobs.dir.display(),
             "several replicas: each must see this same folder of blobs (a shared file system)"
@@ -173,6 +173,11 @@ async fn join_others(
     }
     let replica = Replica { id, address, peers, heard };
     Ok((store.of_replica(id), Some(replica)))
+}
+
+/// Whether this replica's folder of blobs must be the others' too; a bucket is theirs anyway.
+fn needs_shared_folder(config: &Config, others: usize) -> bool {
+    config.blobs.url.is_none() && (config.bus.url.is_some() || others > 0)
 }
 
 /// Once told to stop, requests are served for a while on, so that a load balancer which sees that this
@@ -332,6 +337,18 @@ fn stop_on_signals(shutdown: Shutdown) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn only_replicas_without_a_bucket_are_told_to_share_a_folder() {
+        let mut config = Config::for_testing(Path::new("data"));
+        assert!(!needs_shared_folder(&config, 0), "alone");
+        assert!(needs_shared_folder(&config, 1));
+        config.bus.url = Some(Secret::new("nats://127.0.0.1:4222"));
+        assert!(needs_shared_folder(&config, 0), "the others come later");
+        config.blobs.url = Some("s3://bucket/prefix".parse().unwrap());
+        assert!(!needs_shared_folder(&config, 1));
+    }
 
     #[test]
     fn the_set_up_address_is_one_that_can_be_called() {
