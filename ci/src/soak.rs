@@ -31,7 +31,16 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
     // One command for programs and tests, so that nothing is compiled twice with other features.
     shell::run("cargo", &["build", "--workspace", "--all-targets", "--quiet"])?;
     let postgres = Postgres::start(Durability::None)?;
-    let mut soak = nextest(&["--test", "farm", "--test", "e2e", "-E", "binary(farm) | test(faults::)"]);
+    let mut soak = nextest(&[
+        "--test",
+        "farm",
+        "--test",
+        "e2e",
+        "-E",
+        "binary(farm) | test(faults::)",
+        "--run-ignored",
+        "all",
+    ]);
     soak.args(&arguments.nextest)
         .env("PICTOR_SEEDS", arguments.seeds.to_string())
         .env("PICTOR_SOAK", "1")

@@ -102,6 +102,11 @@ impl Farm {
         &self.programs
     }
 
+    /// A setting of the cloud that differs from the default.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    }
+
     /// Folder of everything the farm keeps.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -147,6 +152,11 @@ impl Farm {
     /// Ends the cloud and starts it at the same address with these settings beside its own.
     pub fn restart_cloud_with(&mut self, settings: &[(&'static str, &str)]) -> Result<()> {
         self.cloud.end(READY_WITHIN)?;
+        self.start_cloud_with(settings)
+    }
+
+    /// Starts a cloud that has ended, at the same address, with these settings beside its own.
+    pub fn start_cloud_with(&mut self, settings: &[(&'static str, &str)]) -> Result<()> {
         let more = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let all: Vec<_> = self.settings.iter().cloned().chain(more).collect();
         self.cloud.restart_with(&self.programs, &all)

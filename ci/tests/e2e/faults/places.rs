@@ -1,7 +1,12 @@
-//! Every named place where a crash matters (`pictor_actors::faults`).
+//! Every named place where a crash matters, made to abort, to fail and to stall.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
+
+use super::is_soak;
+use super::trial::{RESTLESS, Trial};
+use crate::harness::use_postgres;
 
 /// Places in the cloud.
 const CLOUD: &[&str] = &[
@@ -75,6 +80,18 @@ const WORKER: &[&str] = &[
     "upload.sent",
 ];
 
+/// Where the databases differ: these also on PostgreSQL in the short run.
+const ON_BOTH: &[&str] = &[
+    "cut.after",
+    "expire.before",
+    "frame.after",
+    "grant.after",
+    "heartbeats.after",
+    "judge.after",
+    "store.commit.after",
+    "store.commit.before",
+];
+
 /// Names in the code below a folder.
 fn names_in(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -104,4 +121,83 @@ pub fn the_table_names_every_place_in_the_code_and_no_other() {
         assert_eq!(found, table, "of the {side}");
     }
     assert!(CLOUD.len() + WORKER.len() >= 60);
+}
+
+/// At the third time of a place that every program reaches at once, so that it has begun.
+fn aborting(place: &str) -> String {
+    let time = if place.starts_with("store.") { 40 } else { 1 };
+    format!("{place}=abort@{time}")
+}
+
+/// The cloud dies at each of these places and comes back.
+fn dies_at_each(places: &[&str]) {
+    let mut trial = Trial::begin(6, RESTLESS);
+    let mut lived_through = Vec::new();
+    for place in places {
+        let has_died = !trial.cloud_with(&aborting(place)) || trial.stir_until_dead(Duration::from_secs(60));
+        // One that ends for any other reason has not passed there.
+        if !has_died || !trial.seen().iter().any(|seen| seen == place) {
+            lived_through.push(*place);
+        }
+        if is_soak() {
+            trial.cloud_with("");
+            trial.audit(false);
+        }
+    }
+    assert!(trial.cloud_with(""), "the cloud starts after all that");
+    trial.all_ends_well();
+    assert!(lived_through.is_empty(), "not reached: {lived_through:?}");
+}
+
+/// The same happens once at each place, all in one life of the cloud.
+fn each_place_once(act: &str) {
+    let mut trial = Trial::begin(6, RESTLESS);
+    let faults: Vec<String> = CLOUD.iter().map(|place| format!("{place}={act}")).collect();
+    if !trial.cloud_with(&faults.join(",")) {
+        // One of them kept it from starting; it is behind it now, as far as the others are concerned.
+        let rest: Vec<String> = faults.into_iter().filter(|fault| !fault.starts_with("store.")).collect();
+        assert!(trial.cloud_with(&rest.join(",")));
+    }
+    let begun = ci::shell::started_now();
+    let missing = |trial: &Trial| {
+        let seen = trial.seen();
+        CLOUD.iter().filter(|place| !seen.iter().any(|name| name == *place)).copied().collect::<Vec<_>>()
+    };
+    while !missing(&trial).is_empty() && begun.elapsed() < Duration::from_secs(150) {
+        trial.stir();
+        assert!(trial.is_cloud_alive(), "an error must not end the cloud");
+    }
+    assert_eq!(missing(&trial), Vec::<&str>::new(), "never reached");
+    trial.all_ends_well();
+}
+
+#[test]
+pub fn the_cloud_dies_at_every_place_and_loses_nothing() {
+    for _ in 0..if is_soak() { 5 } else { 1 } {
+        dies_at_each(CLOUD);
+    }
+}
+
+#[test]
+pub fn the_cloud_dies_on_postgres_and_loses_nothing() {
+    use_postgres();
+    dies_at_each(if is_soak() { CLOUD } else { ON_BOTH });
+}
+
+#[test]
+pub fn an_error_at_every_place_loses_nothing() {
+    each_place_once("error");
+}
+
+#[test]
+#[ignore = "for `cargo ci soak`"]
+pub fn an_error_at_every_place_on_postgres_loses_nothing() {
+    use_postgres();
+    each_place_once("error");
+}
+
+#[test]
+#[ignore = "for `cargo ci soak`"]
+pub fn a_delay_at_every_place_loses_nothing() {
+    each_place_once("delay:5000");
 }
