@@ -25,7 +25,7 @@ enum Command {
     Check,
     /// The house rules alone: sizes, layers, purity, the route table, migrations
     Tidy,
-    /// Measure: overhead (against bare Blender), idle, fleet (thousands of workers), throughput
+    /// Measure: overhead (against bare Blender), idle, fleet (thousands of workers), throughput, placement
     Bench(bench::BenchArguments),
     /// Install what is missing: Debian packages, cargo tools, npm packages
     Setup,

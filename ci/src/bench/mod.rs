@@ -4,6 +4,7 @@ mod bytes;
 mod fleet;
 mod idle;
 mod overhead;
+mod placement;
 mod process;
 mod raw;
 mod throughput;
@@ -32,6 +33,8 @@ enum Bench {
     Fleet(fleet::FleetArguments),
     /// Trivial tasks completed each second, beside what the database does by itself
     Throughput(throughput::ThroughputArguments),
+    /// The solver of placement alone: 10,000 free slots, 100,000 ready tasks
+    Placement(placement::PlacementArguments),
 }
 
 /// Runs it.
@@ -42,6 +45,7 @@ pub fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
         Bench::Idle(arguments) => idle::run(root, arguments),
         Bench::Fleet(arguments) => fleet::run(root, arguments),
         Bench::Throughput(arguments) => throughput::run(root, arguments),
+        Bench::Placement(arguments) => placement::run(root, arguments),
     }
 }
 

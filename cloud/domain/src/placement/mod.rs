@@ -6,7 +6,10 @@
 //! fewest leases; then the older job; among slots one that has the scene loaded, then one with a GPU; ties by
 //! id.
 
+mod numbers;
+mod order;
 pub mod problem;
+mod room;
 pub mod solve;
 pub mod why;
 

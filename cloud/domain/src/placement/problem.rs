@@ -44,15 +44,10 @@ impl SlotIn {
     /// Whether it has the engine; where none is known, any real one will do.
     #[must_use]
     pub fn has_engine(&self, engine: Option<RenderEngine>) -> bool {
-        has_engine(&self.engines, engine)
-    }
-}
-
-/// Whether the engine is among these; where none is known, any real one will do.
-pub(super) fn has_engine(engines: &[RenderEngine], engine: Option<RenderEngine>) -> bool {
-    match engine {
-        Some(engine) => engines.contains(&engine),
-        None => engines.iter().any(|engine| *engine != RenderEngine::Simulated),
+        match engine {
+            Some(engine) => self.engines.contains(&engine),
+            None => self.engines.iter().any(|engine| *engine != RenderEngine::Simulated),
+        }
     }
 }
 
@@ -126,23 +121,31 @@ impl Problem {
     pub fn after(mut self, plan: &Plan) -> Self {
         let granted: BTreeSet<TaskId> = plan.grants.iter().map(|grant| grant.task).collect();
         let mut more: BTreeMap<AccountId, u32> = BTreeMap::new();
-        for task in self.tasks.extract_if(.., |task| granted.contains(&task.task)) {
-            *more.entry(task.account).or_default() += 1;
-        }
+        self.tasks.retain(|task| {
+            let waits = !granted.contains(&task.task);
+            if !waits {
+                *more.entry(task.account).or_default() += 1;
+            }
+            waits
+        });
         for task in &mut self.tasks {
             task.running_of_account += more.get(&task.account).copied().unwrap_or_default();
         }
-        let mut taken: BTreeMap<(WorkerId, u16), (u8, JobId)> = BTreeMap::new();
+        self.slots = self.slots_after(plan);
+        self
+    }
+
+    /// The slots once a plan is carried out.
+    pub(super) fn slots_after(&self, plan: &Plan) -> Vec<SlotIn> {
+        let mut slots = self.slots.clone();
+        let places = slots.iter().enumerate().map(|(at, slot)| ((slot.worker, slot.slot), at));
+        let places: BTreeMap<_, _> = places.collect();
         for grant in &plan.grants {
-            let place = taken.entry((grant.worker, grant.slot)).or_insert((0, grant.job));
-            *place = (place.0 + 1, grant.job);
-        }
-        for slot in &mut self.slots {
-            if let Some((leases, job)) = taken.get(&(slot.worker, slot.slot)) {
-                slot.leases_held += leases;
-                slot.warm_job = Some(*job);
+            if let Some(at) = places.get(&(grant.worker, grant.slot)) {
+                let slot = &mut slots[*at];
+                (slot.leases_held, slot.warm_job) = (slot.leases_held + 1, Some(grant.job));
             }
         }
-        self
+        slots
     }
 }

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::solve::holds;
 use super::*;
 
+mod reference;
+
 fn slot(worker: u128, number: u16) -> SlotIn {
     SlotIn {
         worker: WorkerId::from_u128(worker),
@@ -272,8 +274,15 @@ proptest! {
         prop_assert_eq!(reasons.keys().copied().collect::<BTreeSet<_>>(), waiting);
         for dropped in reasons.values() {
             prop_assert!(!words(dropped, &[]).is_empty());
-            prop_assert_eq!(dropped.len(), problem.slots.len());
-            prop_assert!(dropped.iter().all(|slot| slot.rule != Rule::NextTurn), "{:?}", dropped);
+            prop_assert_eq!(dropped.values().sum::<usize>(), problem.slots.len());
+            prop_assert!(!dropped.contains_key(&Rule::NextTurn), "{:?}", dropped);
         }
+    }
+
+    #[test]
+    fn the_plan_and_its_reasons_are_those_of_the_rules_read_one_by_one(problem in any_problem()) {
+        let plan = solve(&problem);
+        prop_assert_eq!(&plan, &reference::solve(&problem));
+        prop_assert_eq!(why(&problem, &plan), reference::why(&problem, &plan));
     }
 }

@@ -1,5 +1,8 @@
-//! Why does a job wait? For each task that was not placed, the rule that dropped each slot, and the rules in
-//! words.
+//! Why does a job wait? For the first task of each that was not placed, how many slots each rule dropped, and
+//! the rules in words.
+//!
+//! Slots are counted once, by kind; each job then reads the counts, so that thousands of jobs may wait for
+//! thousands of slots.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +10,7 @@ use pictor_actors::ids::{JobId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
 
 use super::problem::{Plan, Problem, SlotIn, TaskIn};
+use super::room::{KINDS, can_run, kind_of};
 use super::solve::another_can;
 
 /// Why a slot does not take a task, first rule first.
@@ -52,21 +56,12 @@ pub enum Absence {
     Declined,
 }
 
-/// A slot and the rule that dropped it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Dropped {
-    /// The worker.
-    pub worker: WorkerId,
-    /// Its slot.
-    pub slot: u16,
-    /// The rule.
-    pub rule: Rule,
-}
+/// How many slots each rule dropped; empty where there is no slot at all.
+pub type Dropped = BTreeMap<Rule, usize>;
 
-/// For each job with a task that the plan leaves waiting: every slot with its rule, for the first such task.
-/// A job with an empty list waits because there is no slot at all.
+/// For each job with a task that the plan leaves waiting: what dropped the slots for the first such task.
 #[must_use]
-pub fn why(problem: &Problem, plan: &Plan) -> BTreeMap<JobId, Vec<Dropped>> {
+pub fn why(problem: &Problem, plan: &Plan) -> BTreeMap<JobId, Dropped> {
     let granted: BTreeSet<_> = plan.grants.iter().map(|grant| grant.task).collect();
     let mut first: BTreeMap<JobId, &TaskIn> = BTreeMap::new();
     for task in problem.tasks.iter().filter(|task| !granted.contains(&task.task)) {
@@ -75,53 +70,95 @@ pub fn why(problem: &Problem, plan: &Plan) -> BTreeMap<JobId, Vec<Dropped>> {
             *chosen = task;
         }
     }
-    let after = problem.clone().after(plan);
-    first
-        .into_iter()
-        .map(|(job, task)| {
-            let mut dropped: Vec<_> = after
-                .slots
-                .iter()
-                .map(|slot| Dropped {
-                    worker: slot.worker,
-                    slot: slot.slot,
-                    rule: rule_of(slot, task, &after),
-                })
-                .collect();
-            dropped.sort_unstable();
-            (job, dropped)
-        })
-        .collect()
+    let slots = problem.slots_after(plan);
+    let counts = Counts::of(&slots);
+    first.into_iter().map(|(job, task)| (job, counts.for_task(task, &slots))).collect()
 }
 
-fn rule_of(slot: &SlotIn, task: &TaskIn, problem: &Problem) -> Rule {
-    if slot.rested {
-        Rule::Rested
-    } else if !slot.has_engine(task.engine) {
-        Rule::LacksEngine(task.engine)
-    } else if task.failed_on.contains(&slot.worker) && another_can(problem.slots.iter(), task) {
-        Rule::FailedThere
-    } else if slot.room() > 0 {
+/// Slots by all that the rules look at.
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    rested: usize,
+    free: [usize; KINDS],
+    full: [usize; KINDS],
+    /// Of the full ones, those with the scene of a job.
+    full_with: BTreeMap<JobId, [usize; KINDS]>,
+    of_worker: BTreeMap<WorkerId, Vec<usize>>,
+}
+
+impl Counts {
+    fn of(slots: &[SlotIn]) -> Self {
+        let mut counts = Self { all: slots.len(), ..Self::default() };
+        for (at, slot) in slots.iter().enumerate() {
+            counts.of_worker.entry(slot.worker).or_default().push(at);
+            let kind = kind_of(&slot.engines);
+            if slot.rested {
+                counts.rested += 1;
+            } else if slot.room() > 0 {
+                counts.free[kind] += 1;
+            } else {
+                counts.full[kind] += 1;
+                if let Some(job) = slot.warm_job {
+                    counts.full_with.entry(job).or_default()[kind] += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    fn for_task(&self, task: &TaskIn, slots: &[SlotIn]) -> Dropped {
+        let able = |of_kind: &[usize; KINDS]| -> usize {
+            (0..KINDS).filter(|kind| can_run(*kind, task.engine)).map(|kind| of_kind[kind]).sum()
+        };
+        let (free, full) = (able(&self.free), able(&self.full));
+        let with_this = self.full_with.get(&task.job).map_or(0, able);
+        let mut dropped = Dropped::from([
+            (Rule::Rested, self.rested),
+            (Rule::LacksEngine(task.engine), self.all - self.rested - free - full),
+            (Rule::BusyWithThisJob, with_this),
+            (Rule::Busy, full - with_this),
+            (Rule::NextTurn, free),
+        ]);
+        if another_can(slots.iter(), task) {
+            for at in task.failed_on.iter().filter_map(|worker| self.of_worker.get(worker)).flatten() {
+                move_to_failed(&mut dropped, &slots[*at], task);
+            }
+        }
+        dropped.retain(|_, count| *count > 0);
+        dropped
+    }
+}
+
+/// A slot where the task failed was counted under another rule.
+fn move_to_failed(dropped: &mut Dropped, slot: &SlotIn, task: &TaskIn) {
+    if !slot.can_run(task.engine) {
+        return;
+    }
+    let counted = if slot.room() > 0 {
         Rule::NextTurn
     } else if slot.warm_job == Some(task.job) {
         Rule::BusyWithThisJob
     } else {
         Rule::Busy
+    };
+    if let Some(count) = dropped.get_mut(&counted) {
+        *count -= 1;
     }
+    *dropped.entry(Rule::FailedThere).or_default() += 1;
 }
 
 /// The rules in words, one line each with the number of slots, and then whoever takes nothing; never empty,
 /// because nothing waits without a reason. Where no slot takes work it is one line that begins with
 /// "no worker".
 #[must_use]
-pub fn words(dropped: &[Dropped], absent: &[Absence]) -> Vec<String> {
-    let slots = counted(dropped.iter().map(|slot| slot.rule));
+pub fn words(dropped: &Dropped, absent: &[Absence]) -> Vec<String> {
     let away: Vec<String> =
         counted(absent.iter().copied()).into_iter().map(|(absence, count)| away(absence, count)).collect();
-    match (slots.is_empty(), away.is_empty()) {
+    match (dropped.is_empty(), away.is_empty()) {
         (true, true) => vec!["no worker is online".to_owned()],
         (true, false) => vec![format!("no worker takes work now: {}", away.join("; "))],
-        (false, _) => slots.into_iter().map(|(rule, count)| line(rule, count)).chain(away).collect(),
+        (false, _) => dropped.iter().map(|(rule, count)| line(*rule, *count)).chain(away).collect(),
     }
 }
 

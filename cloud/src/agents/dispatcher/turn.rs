@@ -11,7 +11,7 @@ use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
 use pictor_actors::protocol::{LeaseRef, Offer, TaskSpec};
 use pictor_actors::supervise::Door;
 use pictor_cloud_domain::job::chunking::PENDING_MAX;
-use pictor_cloud_domain::placement::{self, Absence, Plan, Problem, SlotIn, TaskIn};
+use pictor_cloud_domain::placement::{self, Absence, Dropped, Plan, Problem, SlotIn, TaskIn};
 
 use crate::agents::fleet::{Capacity, GetCapacity, OfferTask, OfferTasks, SlotCapacity};
 use crate::agents::jobs::{Jobs, LeasesGranted, SlotsSeen, retried};
@@ -57,7 +57,7 @@ pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> 
     let engines: BTreeMap<_, _> = problem.tasks.iter().map(|task| (task.job, task.engine)).collect();
     let is_known = |job: &JobId| engines.get(job).is_none_or(|engine| others.slots.able(*engine) == 0);
     let known = placement::why(&problem, &plan).into_iter().filter(|(job, _)| is_known(job));
-    let in_words = |(job, dropped): (_, Vec<_>)| (job, placement::words(&dropped, &problem.absent));
+    let in_words = |(job, dropped): (_, Dropped)| (job, placement::words(&dropped, &problem.absent));
     let waiting = known.map(in_words).collect();
     let is_cut_short = refused > 0 || plan.grants.len() >= GRANTS_MAX;
     Ok(Taken { seen: Some(seen_of(&capacity.slots)), waiting, is_cut_short })
