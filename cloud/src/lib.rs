@@ -15,4 +15,5 @@ pub mod ingest;
 pub mod secrets;
 pub mod store;
 pub mod telemetry;
+pub mod upkeep;
 pub mod views;

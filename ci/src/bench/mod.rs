@@ -1,5 +1,6 @@
 //! Measurements, as ratios within one run. Figures are kept only with the command that made them.
 
+mod audit;
 mod bytes;
 mod fleet;
 mod idle;
@@ -33,6 +34,8 @@ enum Bench {
     Fleet(fleet::FleetArguments),
     /// Trivial tasks completed each second, beside what the database does by itself
     Throughput(throughput::ThroughputArguments),
+    /// The audit of a farm with a million tasks, over both databases
+    Audit(audit::AuditArguments),
     /// The solver of placement alone: 10,000 free slots, 100,000 ready tasks
     Placement(placement::PlacementArguments),
 }
@@ -45,6 +48,7 @@ pub fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
         Bench::Idle(arguments) => idle::run(root, arguments),
         Bench::Fleet(arguments) => fleet::run(root, arguments),
         Bench::Throughput(arguments) => throughput::run(root, arguments),
+        Bench::Audit(arguments) => audit::run(root, arguments),
         Bench::Placement(arguments) => placement::run(root, arguments),
     }
 }

@@ -192,6 +192,19 @@ impl Farm {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Looks whether the farm keeps its promises, beside the cloud; an error holds what is broken.
+    pub fn audit(&self) -> Result<()> {
+        let mut command = self.programs.command("pictor-cloud");
+        command.arg("audit").arg("--data").arg(self.folder.join("cloud"));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        let output = command.stdin(Stdio::null()).output().context("cannot start pictor-cloud audit")?;
+        if !output.status.success() {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            bail!("the audit fails:\n{}{}", text(&output.stdout), text(&output.stderr));
+        }
+        Ok(())
+    }
+
     /// Runs the creator's client and reads its JSON.
     pub fn pictor(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.client(arguments).arg("--json").output().context("cannot start pictor")?;

@@ -45,6 +45,12 @@ impl Folder {
             fs::create_dir_all(root.join(name)).await.map_err(disk)?;
         }
         clear(&root.join("staging")).await?;
+        Self::there(root).await
+    }
+
+    /// One that is there, as it is.
+    pub async fn there(root: &Path) -> Result<Self, BlobError> {
+        fs::metadata(root.join("objects")).await.map_err(disk)?;
         Ok(Self { root: root.to_path_buf(), parts: Parts::new(root), names: RwLock::default() })
     }
 

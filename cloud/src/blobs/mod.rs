@@ -163,6 +163,15 @@ pub trait Blobs: Send + Sync {
     }
 }
 
+/// Opens the storage of blobs beside a cloud that works on it, for reading: nothing is made or cleared.
+/// `NotFound` where a folder is not there.
+pub async fn open_to_read(config: &BlobsConfig) -> Result<Arc<dyn Blobs>, BlobError> {
+    Ok(match &config.url {
+        Some(url) => Arc::new(remote::open(url, config).await?),
+        None => Arc::new(local::Folder::there(&config.dir).await?),
+    })
+}
+
 /// Opens the storage of blobs. A folder is made where needed, and cleared of what a killed process left half
 /// written; a storage elsewhere is asked whether it answers.
 pub async fn open(config: &BlobsConfig) -> Result<Arc<dyn Blobs>, BlobError> {

@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line: printing is what it is for
 
 mod admin;
+mod audit;
+mod backup;
 mod health;
 mod settings;
 
@@ -38,6 +40,13 @@ enum Command {
     Config {
         #[command(subcommand)]
         verb: settings::Verb,
+    },
+    /// Look whether the farm keeps its promises; read-only, works while the cloud runs
+    Audit(audit::Arguments),
+    /// Make, look through and restore backups of a farm in the built-in database
+    Backup {
+        #[command(subcommand)]
+        verb: backup::Verb,
     },
     /// Accounts, tokens and workers from the command line; works while the cloud runs
     Admin {
@@ -112,5 +121,7 @@ async fn run(Arguments { place, command }: Arguments) -> Result<()> {
         Command::Health { live } => health::run(&place.load()?.config, live).await,
         Command::Config { verb } => settings::run(&place, &verb),
         Command::Admin { verb } => admin::run(&place, verb).await,
+        Command::Audit(arguments) => audit::run(&place, &arguments).await,
+        Command::Backup { verb } => backup::run(&place, verb).await,
     }
 }

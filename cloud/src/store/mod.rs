@@ -5,6 +5,7 @@
 //! contradict one wins. A function that changes something does it in one transaction, or not at all.
 
 mod accounts;
+mod audit;
 mod credentials;
 mod error;
 mod frames;
@@ -12,7 +13,6 @@ mod idempotency;
 mod jobs;
 mod leases;
 mod logs;
-mod page;
 mod replicas;
 mod sql;
 mod tasks;
@@ -26,6 +26,7 @@ use futures_util::future::BoxFuture;
 use pictor_actors::ids::{ReplicaId, UploadId};
 
 pub use accounts::{AccountPatch, AccountRow, NewAccount, Role, UnknownRole};
+pub use audit::{Checked, ROWS_TOLD};
 pub use credentials::{SessionRow, TokenRow};
 pub use error::{ConflictKind, Result, Source, StoreError, between};
 pub use frames::{FrameRow, FrameStoredRow, NewFrame, UploadVerdict};
@@ -33,9 +34,9 @@ pub use idempotency::Begin;
 pub use jobs::{FailureRow, JobPatch, JobRow, JobWarningRow, NewJobRow};
 pub use leases::{AttemptEnd, EndedAttempt, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
 pub use logs::LogRow;
-pub use page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
 pub use replicas::{Beat, LeaseNews, ReplicaRow, WorkerNews};
 pub use sql::SchemaError;
+pub use sql::page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
 pub use tasks::{NewTaskRow, ReadyTask, TaskRow};
 pub use uploads::blobs::BlobRow;
 pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};
@@ -73,6 +74,12 @@ impl Store {
     /// Fails with [`StoreError::Unavailable`] when its server cannot be asked.
     pub async fn is_there(config: &DatabaseConfig) -> Result<bool> {
         sql::is_there(config).await
+    }
+
+    /// Opens the database for reading only, beside a cloud that works on it. Fails where it has another
+    /// schema than this program's; writes fail.
+    pub async fn open_to_read(config: &DatabaseConfig) -> Result<Self> {
+        Ok(Self { engine: Arc::new(Engine::open_to_read(config).await?), replica: None, _folder: None })
     }
 
     /// A fresh SQLite database in a folder of its own, which goes away with the last clone.

@@ -11,3 +11,4 @@ mod harness;
 mod program;
 mod serve;
 mod settings;
+mod upkeep;

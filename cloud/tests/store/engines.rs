@@ -1,18 +1,25 @@
 //! A database for one test.
 
+use std::str::FromStr as _;
+
 use pictor_actors::ids::UploadId;
 use pictor_cloud::config::{DatabaseConfig, Secret};
 use pictor_cloud::store::Store;
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
 pub struct Engine {
     pub store: Store,
     postgres: Option<(String, String)>,
+    /// Of SQLite's file.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Engine {
     pub async fn sqlite() -> Self {
-        Self { store: Store::for_testing().await, postgres: None }
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&DatabaseConfig::in_folder(folder.path())).await.unwrap();
+        Self { store, postgres: None, folder: Some(folder) }
     }
 
     pub async fn postgres() -> Self {
@@ -24,7 +31,32 @@ impl Engine {
             .await
             .unwrap();
         let store = Store::open(&database(&server, &name)).await.unwrap();
-        Self { store, postgres: Some((server, name)) }
+        Self { store, postgres: Some((server, name)), folder: None }
+    }
+
+    /// Where its database is.
+    pub fn config(&self) -> DatabaseConfig {
+        match (&self.postgres, &self.folder) {
+            (Some((server, name)), _) => database(server, name),
+            (None, folder) => DatabaseConfig::in_folder(folder.as_ref().unwrap().path()),
+        }
+    }
+
+    /// Runs statements past the store, without the constraints that the database would hold them to.
+    pub async fn tamper(&self, statements: &str) {
+        let text = sqlx::AssertSqlSafe(statements.to_owned());
+        if self.postgres.is_some() {
+            let mut raw = self.raw_postgres().await;
+            sqlx::raw_sql("SET session_replication_role = replica").execute(&mut raw).await.unwrap();
+            sqlx::raw_sql(text).execute(&mut raw).await.unwrap();
+            raw.close().await.unwrap();
+        } else {
+            let options = SqliteConnectOptions::from_str(self.config().url.expose()).unwrap();
+            let mut raw =
+                options.foreign_keys(false).pragma("ignore_check_constraints", "ON").connect().await.unwrap();
+            sqlx::raw_sql(text).execute(&mut raw).await.unwrap();
+            raw.close().await.unwrap();
+        }
     }
 
     /// Where its PostgreSQL database is.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod audit;
 mod database;
 mod durability;
 mod engines;
@@ -65,6 +66,7 @@ on_both_engines! {
         a_newer_connection_supersedes_the_older
         what_a_machine_is_now_is_taken_from_its_newest_connection_only
         many_heartbeats_are_kept_and_renew_leases
+        only_who_should_be_there_counts_as_silent
         a_removed_worker_gives_its_leases_back
         minutes_replace_and_are_dropped_by_age;
     old:
@@ -102,9 +104,10 @@ on_both_engines! {
         the_last_frame_completes_task_lease_and_job
         a_few_frames_are_read_of_many
         the_first_delivery_wins
-        a_superseded_lease_delivers_nothing
+        late_but_first_wins_and_the_other_is_not_needed
+        what_stays_refused
         frames_rendered_before_a_failure_count
-        frames_rendered_before_a_worker_stopped_or_left_count
+        frames_of_a_lease_that_ended_count_also_beside_another_attempt
         eight_writers_lose_nothing;
     replicas:
         a_replica_lives_as_long_as_its_lease
@@ -112,6 +115,8 @@ on_both_engines! {
         sockets_of_dead_replicas_are_ended_and_those_of_the_living_stay
         leases_of_a_worker_at_another_living_replica_are_left_to_that_one
         what_a_worker_does_is_kept_with_its_heartbeat;
+    audit:
+        a_large_damage_is_counted_and_told_in_part;
     logs:
         a_log_keeps_its_last_lines_and_pages
         a_log_outlives_a_gap_in_its_numbers;

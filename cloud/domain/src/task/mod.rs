@@ -5,7 +5,7 @@ pub mod retry;
 mod state;
 
 pub use machine::{Task, TaskEffect, TaskEvent, TaskRefusal, step};
-pub use retry::{Blame, FailedAttempt, Record, Verdict, blame, judge, judge_loss};
+pub use retry::{Blame, FAILURES_MAX, FailedAttempt, LOST_MAX, Record, Verdict, blame, judge, judge_loss};
 pub use state::TaskState;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::JobState;
 
 use super::{JobPatch, JobRow, NewJobRow};
-use crate::store::page::like;
+use crate::store::sql::page::like;
 use crate::store::sql::{Session, args};
 use crate::store::{ConflictKind, PageOf, PageRequest, Result, Store, StoreError};
 

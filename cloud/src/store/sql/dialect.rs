@@ -13,6 +13,8 @@ pub trait Dialect: Database + HasStatementCache {
     /// Begins a transaction that will write. SQLite must take the write lock at once: a plain `BEGIN` that
     /// reads first fails with BUSY_SNAPSHOT as soon as there is a second writer, and no time-out helps.
     const BEGIN_WRITE: &'static str;
+    /// Begins a transaction that only reads, and sees one moment of the database throughout.
+    const BEGIN_SNAPSHOT: &'static str;
     /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its
     /// leases takes turns. Nothing on SQLite: there is one writer anyway.
     const LOCK_JOB: Option<&'static str>;
@@ -37,6 +39,7 @@ pub trait Dialect: Database + HasStatementCache {
 
 impl Dialect for Sqlite {
     const BEGIN_WRITE: &'static str = "BEGIN IMMEDIATE";
+    const BEGIN_SNAPSHOT: &'static str = "BEGIN";
     const LOCK_JOB: Option<&'static str> = None;
     const LOCK_ROWS: Option<&'static str> = None;
     const TAKE_FREE_ROWS: &'static str = "";
@@ -60,6 +63,7 @@ impl Dialect for Sqlite {
 
 impl Dialect for Postgres {
     const BEGIN_WRITE: &'static str = "BEGIN";
+    const BEGIN_SNAPSHOT: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
     const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
     const TAKE_FREE_ROWS: &'static str = "FOR UPDATE SKIP LOCKED";

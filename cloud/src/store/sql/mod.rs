@@ -2,11 +2,13 @@
 //!
 //! [`dialect`] holds what differs; [`session`] runs statements; [`writer`] makes writes take turns; [`open`]
 //! sets a database up and reads its settings back; [`mod@row`] and [`mod@column`] turn our types into
-//! portable columns and back.
+//! portable columns and back; [`page`] reads lists in pages; [`mod@copy`] makes copies for backups.
 
 mod column;
+mod copy;
 mod dialect;
 mod open;
+pub(in crate::store) mod page;
 mod row;
 mod session;
 mod writer;

@@ -1,6 +1,7 @@
 //! Opens a database, brings its schema up to this program's, and reads back the settings that safety rests
 //! on.
 
+use std::cmp::Ordering;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, PgConnection, Pool, Postgres, Row as _, Sqlite};
 
+use super::Number;
 use super::dialect::has_lost_its_turn;
 use super::session::{Session, not_done};
 use super::writer::{Writer, alone};
@@ -25,6 +27,8 @@ static POST_SCHEMA: Migrator = sqlx::migrate!("../migrations/postgres");
 const WAIT: Duration = Duration::from_secs(10);
 /// A statement that runs longer is ended by PostgreSQL: no query of ours should take a tenth of it.
 const STATEMENT_MS: &str = "30000";
+/// The same where whole tables are looked through.
+const LONG_STATEMENT_MS: &str = "600000";
 /// Runs of one write where it loses its turn each time. It loses to one that then ends, so two or three do.
 const TRIES: u32 = 5;
 
@@ -37,6 +41,12 @@ pub enum SchemaError {
          it was used by a newer version; install that version or restore a backup made before the update"
     )]
     Newer(i64),
+    /// No program of this version was here yet.
+    #[error(
+        "this database has schema {0}, of an older version of pictor-cloud: `pictor-cloud serve` of this \
+         version brings it up to date"
+    )]
+    Older(i64),
     /// A migration that was applied is not the one this program holds.
     #[error("migration {0} was applied with another text than this version of pictor-cloud holds")]
     Changed(i64),
@@ -61,8 +71,8 @@ pub enum Engine {
     Lite {
         /// Only read.
         readers: Pool<Sqlite>,
-        /// Its one connection writes.
-        writer: Writer,
+        /// Its one connection writes; there is none where only reading was asked for.
+        writer: Option<Writer>,
     },
     /// PostgreSQL.
     Post {
@@ -103,6 +113,26 @@ impl Engine {
         }
     }
 
+    /// Opens what the address names for reading only, beside whoever works on it. It must have this program's
+    /// schema: nothing is brought up to it.
+    pub async fn open_to_read(config: &DatabaseConfig) -> Result<Self> {
+        let url = config.url.expose();
+        let (engine, ours) = if let Some(path) = url.strip_prefix("sqlite://") {
+            (open_lite_to_read(Path::new(path)).await?, &LITE_SCHEMA)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            (open_post_to_read(url).await?, &POST_SCHEMA)
+        } else {
+            return Err(unusable(SchemaError::Address));
+        };
+        let sql = "SELECT COALESCE(MAX(version), 0) AS number FROM _sqlx_migrations";
+        let found: Number = engine.reader().await?.one(sql, vec![]).await?;
+        match ours.iter().map(|migration| migration.version).max().unwrap_or(0).cmp(&found.number) {
+            Ordering::Less => Err(unusable(SchemaError::Newer(found.number))),
+            Ordering::Equal => Ok(engine),
+            Ordering::Greater => Err(unusable(SchemaError::Older(found.number))),
+        }
+    }
+
     /// A connection for reading.
     pub async fn reader(&self) -> Result<Session> {
         match self {
@@ -120,6 +150,7 @@ impl Engine {
         F: for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T>> + Clone + Send + 'static,
     {
         if let Self::Lite { writer, .. } = self {
+            let writer = writer.as_ref().ok_or_else(|| not_done(sqlx::Error::PoolClosed))?;
             return writer.write(work).await;
         }
         for _ in 1..TRIES {
@@ -137,7 +168,9 @@ impl Engine {
     pub async fn close(&self) {
         match self {
             Self::Lite { readers, writer } => {
-                writer.close().await;
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
                 readers.close().await;
             }
             Self::Post { pool } => pool.close().await,
@@ -173,7 +206,37 @@ async fn open_lite(path: &Path, readers: u32) -> Result<Engine> {
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(not_done)?;
-    Ok(Engine::Lite { readers, writer: Writer::start(writers) })
+    Ok(Engine::Lite { readers, writer: Some(Writer::start(writers)) })
+}
+
+async fn open_lite_to_read(path: &Path) -> Result<Engine> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(WAIT)
+        // Whole tables are looked through; the cache of a server would be read over and over.
+        .pragma("cache_size", "-262144");
+    let readers = SqlitePoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(WAIT)
+        .connect_with(options)
+        .await
+        .map_err(not_done)?;
+    Ok(Engine::Lite { readers, writer: None })
+}
+
+async fn open_post_to_read(url: &str) -> Result<Engine> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(not_done)?
+        .application_name("pictor-cloud, reading")
+        .options([("default_transaction_read_only", "on"), ("statement_timeout", LONG_STATEMENT_MS)]);
+    let pool = PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(WAIT)
+        .connect_with(options)
+        .await
+        .map_err(not_done)?;
+    Ok(Engine::Post { pool })
 }
 
 async fn read_back_lite(pool: &Pool<Sqlite>) -> Result<()> {

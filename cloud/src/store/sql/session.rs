@@ -121,6 +121,22 @@ impl Session {
         }
     }
 
+    /// From here on everything is read as of one moment, until [`Self::end_snapshot`].
+    pub async fn begin_snapshot(&mut self) -> Result<()> {
+        let begin = match self {
+            Self::Lite(_) => Sqlite::BEGIN_SNAPSHOT,
+            Self::Post(_) => Postgres::BEGIN_SNAPSHOT,
+        };
+        self.run(begin, vec![]).await.map(|_| ())
+    }
+
+    /// The other side of [`Self::begin_snapshot`].
+    pub async fn end_snapshot(mut self) {
+        if self.run("ROLLBACK", vec![]).await.is_err() {
+            self.discard();
+        }
+    }
+
     /// What a failed commit means.
     pub(super) fn commit_failed(&self, error: sqlx::Error) -> StoreError {
         let is_undone = match (&error, self) {

@@ -139,7 +139,7 @@ impl Store {
 }
 
 /// Of the hashes that begin with this byte, as text: from the first, up to what follows the last.
-fn bounds(shard: u8) -> (String, String) {
+pub(in crate::store) fn bounds(shard: u8) -> (String, String) {
     let end = shard.checked_add(1).map_or_else(|| "g".to_owned(), |next| format!("{next:02x}"));
     (format!("{shard:02x}"), end)
 }

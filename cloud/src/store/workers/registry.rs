@@ -7,7 +7,7 @@ use pictor_cloud_domain::lease::Outcome;
 
 use super::WorkerRow;
 use crate::store::leases::{live_of_worker, release};
-use crate::store::page::like;
+use crate::store::sql::page::like;
 use crate::store::sql::{Column as _, Value, args};
 use crate::store::{ConflictKind, LeaseRow, PageOf, PageRequest, Result, Store, StoreError};
 

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::error::{ConflictKind, Result, StoreError};
+use crate::store::error::{ConflictKind, Result, StoreError};
 
 /// Rows a page holds at most.
 pub const PAGE_ROWS_MAX: u32 = 200;
@@ -33,12 +33,12 @@ impl PageRequest {
         Self { limit, cursor: None }
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::store) fn rows(&self) -> usize {
         self.limit.clamp(1, PAGE_ROWS_MAX) as usize
     }
 
     /// The sort keys of the last row of the page before, if there was one.
-    pub(super) fn keys<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>> {
+    pub(in crate::store) fn keys<const N: usize>(&self, list: &str) -> Result<Option<[String; N]>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         cursor.keys(list).map(Some).ok_or(StoreError::Conflict(ConflictKind::BadCursor))
     }
@@ -89,7 +89,7 @@ pub struct PageOf<T> {
 
 impl<T> PageOf<T> {
     /// A page of at most `rows` from a query that asked for one row more.
-    pub(super) fn cut<const N: usize>(
+    pub(in crate::store) fn cut<const N: usize>(
         mut found: Vec<T>,
         rows: usize,
         list: &str,
@@ -103,7 +103,7 @@ impl<T> PageOf<T> {
 }
 
 /// The pattern of a search, for `LOWER(…) LIKE $n ESCAPE '!'`: what the person typed stands for itself.
-pub(super) fn like(search: &str) -> String {
+pub(in crate::store) fn like(search: &str) -> String {
     let mut pattern = String::from("%");
     for letter in search.trim().to_ascii_lowercase().chars() {
         if matches!(letter, '%' | '_' | '!') {
