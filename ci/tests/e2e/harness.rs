@@ -16,6 +16,15 @@ pub struct Stage {
     pub database: Option<String>,
 }
 
+impl Drop for Stage {
+    /// Whatever a test did to the farm, it kept its promises.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.farm.audit().unwrap();
+        }
+    }
+}
+
 /// A folder that is removed unless the test failed.
 pub struct Keep(Option<TempDir>);
 
@@ -40,6 +49,7 @@ pub fn quick() -> Vec<(&'static str, String)> {
         ("PICTOR__LIVENESS__STALE_AFTER_MS", "2000".into()),
         ("PICTOR__LIVENESS__OFFLINE_AFTER_MS", "4000".into()),
         ("PICTOR__LIVENESS__LEASE_TTL_MS", "6000".into()),
+        ("PICTOR__LIVENESS__PATIENCE_MS", "6000".into()),
     ]
 }
 
@@ -72,8 +82,9 @@ impl Stage {
     pub fn with(mut settings: Vec<(&'static str, String)>) -> Self {
         let database = ON_POSTGRES.get().then(database);
         settings.extend(database.clone().map(|url| ("PICTOR__DATABASE__URL", url)));
-        let stage = Self::at(tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap(), settings);
-        Self { database, ..stage }
+        let mut stage = Self::at(tempfile::Builder::new().prefix("pictor-e2e-").tempdir().unwrap(), settings);
+        stage.database = database;
+        stage
     }
 
     /// A farm in this folder, with these settings as they are.

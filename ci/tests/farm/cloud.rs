@@ -298,18 +298,20 @@ impl Farm {
                 job: row.job,
                 state: row.life.state,
                 outcome: row.life.outcome,
+                lost_after: Some(LEASE_TTL),
+                started_at: None,
             })
             .collect();
-        let (now, slots) = (Mono(self.now), self.machines[worker].slots.len());
+        let (now, slots) = (self.clock(), self.machines[worker].slots.len());
         let after = policy().next_after(self.plan.workers, self.rng.u64(..));
         let node = self.node(worker);
         node.link_number = number;
         node.link = Some(Link { connection, last_seq: None });
         node.slots = u16::try_from(slots).unwrap();
         node.warm.clear();
-        let compared = node.holdings.reconcile(held, &live);
-        node.liveness.on_sign(now, after);
-        self.cloud().renewals.extend(compared.renew);
+        let compared = node.holdings.reconcile(held, &live, LEASE_TTL, now);
+        node.liveness.on_sign(now.mono, after);
+        self.cloud().renewals.extend(compared.renew.into_iter().map(|(lease, _)| lease));
         self.release(compared.lost, Outcome::Released);
         let welcome = Welcome {
             link: LinkId::from_u128(u128::from(connection)),
@@ -361,29 +363,27 @@ impl Farm {
         }
         link.last_seq = Some(heartbeat.seq);
         node.liveness.on_sign(now, after);
-        let compared = node.holdings.on_heartbeat(&in_slots, &named, now);
+        let compared = node.holdings.on_heartbeat(&in_slots, &named, LEASE_TTL, now);
         self.release(compared.lost, Outcome::Released);
         let ack = HeartbeatAck { seq: heartbeat.seq, next_after_ms: after.0, cancel: compared.foreign };
         self.say_down(worker, ToWorker::HeartbeatAck(ack));
-        self.cloud().renewals.extend(compared.renew);
+        self.cloud().renewals.extend(compared.renew.into_iter().map(|(lease, _)| lease));
     }
 
     fn attempt(&mut self, worker: usize, lease: LeaseRef, said: &FromWorker) {
+        let now = Mono(self.now);
         let node = self.node(worker);
         let Some((task, job, slot)) = node.holdings.get(lease).map(|held| (held.task, held.job, held.slot))
         else {
-            if !matches!(said, FromWorker::Decline(_) | FromWorker::AttemptEnded(_)) {
-                self.cancel(worker, lease, CancelReason::Superseded);
-            }
-            return;
+            return self.cancel(worker, lease, CancelReason::Superseded);
         };
         match said {
             FromWorker::Accept(_) => {
-                node.holdings.advance(lease.lease, Stage::Accepted);
+                node.holdings.advance(lease.lease, Stage::Accepted, now);
                 self.submit(Write::Accepted(lease), Caller::Job);
             }
             FromWorker::AttemptStarted(_) => {
-                node.holdings.advance(lease.lease, Stage::Running);
+                node.holdings.advance(lease.lease, Stage::Running, now);
                 node.warm.insert(slot, job);
                 self.submit(Write::Started(lease), Caller::Job);
             }
@@ -393,7 +393,7 @@ impl Farm {
             }
             FromWorker::AttemptEnded(ended) => match &ended.outcome {
                 AttemptOutcome::Rendered => {
-                    node.holdings.advance(lease.lease, Stage::Delivering);
+                    node.holdings.advance(lease.lease, Stage::Delivering, now);
                     self.submit(Write::Rendered(lease), Caller::Job);
                 }
                 AttemptOutcome::Stopped => {
@@ -543,7 +543,7 @@ impl Farm {
                 task: spec(row.task, row.job, self.store.frames_left(row.task)),
             };
             let (worker, now) = (usize::try_from(number_of(row.worker)).unwrap(), Mono(self.now));
-            self.node(worker).holdings.offer(&offer, now);
+            self.node(worker).holdings.offer(&offer, Some(LEASE_TTL), now);
             if !self.say_down(worker, ToWorker::Offer(Box::new(offer))) {
                 self.node(worker).holdings.remove(id);
                 self.release(vec![id], Outcome::NotAnswered);
@@ -665,7 +665,7 @@ impl Farm {
 }
 
 fn policy() -> HeartbeatPolicy {
-    HeartbeatPolicy::new(Millis(5_000), LEASE_TTL)
+    HeartbeatPolicy::new(Millis(5_000))
 }
 
 fn number_of(worker: pictor_actors::ids::WorkerId) -> u128 {

@@ -41,11 +41,23 @@ impl Farm {
 
     pub fn frame_stored(&mut self, write: Write, upload: Upload, tries: u8, said: Result<Said, Trouble>) {
         match said {
-            Ok(Said::Stored { .. }) => self.answer(upload, Answer::Receipt),
+            Ok(Said::Stored { by, .. }) if by == id_of(upload.worker) => {
+                self.answer(upload, Answer::Receipt);
+                self.not_needed(upload.key.lease);
+            }
             Ok(_) => self.answer(upload, Answer::Superseded),
             Err(Trouble::Unknown) if tries < 2 => self.submit(write, Caller::Frame(upload, tries + 1)),
             Err(_) => self.answer(upload, Answer::Later),
         }
+    }
+
+    /// Whoever works on a task that somebody else's late frame completed hears so.
+    fn not_needed(&mut self, by: LeaseId) {
+        let task = self.store.leases[&by].task;
+        let others = self.store.leases.iter().filter(|(_, row)| row.task == task);
+        let others = others.filter(|(_, row)| row.life.outcome == Some(Outcome::NotNeeded));
+        let others: Vec<LeaseId> = others.map(|(id, _)| *id).collect();
+        others.into_iter().for_each(|lease| self.take_back(lease, CancelReason::Superseded));
     }
 
     /// What a failed attempt means for its task.

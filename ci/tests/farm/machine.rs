@@ -291,7 +291,7 @@ impl Farm {
             self.slot(worker, slot, SlotEvent::Cancelled { lease, reason });
         }
         self.machines[worker].unheard.forget_end(lease);
-        if reason != CancelReason::JobPaused {
+        if reason == CancelReason::JobCancelled {
             self.machines[worker].outbox.on_lease_dropped(lease.lease);
         }
         self.go_on(worker);

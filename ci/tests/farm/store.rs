@@ -193,9 +193,7 @@ impl Store {
         if let Some(stored) = self.frames.get(&(row.job, frame)) {
             return Ok(Some(stored.worker));
         }
-        task::step(&task.life, &TaskEvent::FrameStored { fence: lease.fence }, now)
-            .map(|_| None)
-            .map_err(|_| ())
+        task::step(&task.life, &frame_stored(&row.life), now).map(|_| None).map_err(|_| ())
     }
 
     /// Frames of a task that are not stored.
@@ -354,9 +352,10 @@ impl Store {
         }
         let lease = &self.leases[&new.lease.lease];
         let (task, job, by) = (lease.task, lease.job, lease.worker);
+        let event = frame_stored(&lease.life);
         let row = FrameRow { task, lease: new.lease.lease, worker: by, blob: new.blob };
         self.frames.insert((job, new.frame), row);
-        self.step_task(task, &TaskEvent::FrameStored { fence: new.lease.fence }, now);
+        self.step_task(task, &event, now);
         let row = self.jobs.get_mut(&job).unwrap();
         row.frames_done += 1;
         if row.frames_done == row.frames_total {
@@ -417,6 +416,7 @@ impl Store {
             let Some(lease) = held.and_then(|lease| self.leases.get_mut(&lease)) else { continue };
             let event = match outcome {
                 Outcome::Completed => LeaseEvent::LastFrameStored,
+                Outcome::NotNeeded => LeaseEvent::TaskCompleted,
                 _ => LeaseEvent::Recalled,
             };
             if let Ok((life, _)) = lease::step(&lease.life, lease.life.fence, event, now) {
@@ -431,6 +431,12 @@ impl Store {
         row.life = life;
         Said::Done
     }
+}
+
+/// A frame that was rendered under this lease, live or over.
+fn frame_stored(lease: &Lease) -> TaskEvent {
+    let ended = lease.outcome.filter(|_| lease.state == LeaseState::Ended);
+    TaskEvent::FrameStored { fence: lease.fence, ended }
 }
 
 /// What a lease hears when it ends so.

@@ -14,15 +14,16 @@ use pictor_actors::protocol::{
 };
 use pictor_actors::supervise::{Door, KeptState, Shutdown};
 use pictor_actors::units::{Millis, UnixMillis};
+use pictor_cloud_domain::liveness::Hold;
 use tokio::sync::mpsc;
 
 use super::broadcast::{Announce, Broadcast, EventId, LiveEvent, Subscribe, Subscription, Topic};
 use super::fleet::{Fleet, GetLive, NeedNode};
 use super::job_live::{InHand, JobLive};
 use super::jobs::{FrameStored, GetJobsLive, JobChanged};
-use super::ports::WorkDoors;
+use super::ports::{HeldBack, Timing, WorkDoors};
 use super::replicas::{Peers, Replica};
-use super::wiring::{Nodes, Timing};
+use super::wiring::Nodes;
 use super::worker_live::WorkerLive;
 use super::worker_node::{
     Adopt, GetSamples, KEPT_FOR, KeyChanged, LinkGone, MinuteReadings, Remove, Said, SetPause,
@@ -84,6 +85,7 @@ pub struct Farm {
     pub(super) metrics: Metrics,
     pub(super) timing: Timing,
     pub(super) nodes: Nodes,
+    pub(super) held_back: HeldBack,
     pub(super) work: WorkDoors,
     pub(super) broadcast: Door<Broadcast>,
     pub(super) fleet: Door<Fleet>,
@@ -299,6 +301,12 @@ impl Farm {
     /// Live events of a topic; with `after`, first those that were missed since that one (or `Resync`).
     pub async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Busy> {
         self.broadcast.ask(Subscribe { topic, after }, ANSWER_WITHIN).await.ok().flatten().ok_or(Busy)
+    }
+
+    /// Why silent workers keep their tasks at present; nothing in quiet times.
+    #[must_use]
+    pub fn held_back(&self) -> Option<Hold> {
+        self.held_back.why()
     }
 
     /// The kept actors that there is one of, for readiness and metrics.

@@ -5,7 +5,7 @@
 //! who hold it. Tests put listening actors there.
 
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix::dev::ToEnvelope;
 use actix::prelude::{Actor, Handler, Message};
@@ -13,14 +13,18 @@ use futures_util::future::LocalBoxFuture;
 use pictor_actors::now::Clock;
 use pictor_actors::supervise::{Door, DoorError, Shutdown};
 use pictor_actors::units::Millis;
+use pictor_cloud_domain::liveness::{HeartbeatPolicy, Hold, LivenessLimits};
 
 use super::broadcast::Announce;
 use super::dispatcher::{self, Dispatcher};
 use super::fleet::{CancelLease, GetCapacity, GetRenewals, LeasesEnded, OfferTasks, RestWorker};
 use super::jobs::{self, Jobs};
 use super::replicas::Peers;
+use crate::config::LivenessConfig;
 use crate::store::Store;
 
+/// A lease outlives so many intervals of heartbeats.
+const BEATS_OF_A_LEASE: u64 = 4;
 /// Another actor is waited for at most this long.
 pub const ANSWER_WITHIN: Millis = Millis::from_secs(5);
 
@@ -110,6 +114,63 @@ impl<T> FleetPort for T where
 {
 }
 
+/// The times that decide how silence is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// When a silent worker is stale, when offline.
+    pub limits: LivenessLimits,
+    /// How often workers speak.
+    pub policy: HeartbeatPolicy,
+    /// Silence after which a lease is lost, at least; longer for long frames.
+    pub lease_ttl: Millis,
+    /// Nothing is taken away for so long after a start, and after a time in which this process was away.
+    pub patience: Millis,
+}
+
+impl Timing {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &LivenessConfig) -> Self {
+        Self {
+            limits: LivenessLimits {
+                stale_after: Millis(config.stale_after_ms),
+                offline_after: Millis(config.offline_after_ms),
+            },
+            policy: HeartbeatPolicy::new(Millis(config.heartbeat_ms))
+                .with_rate(config.heartbeats_per_second_max),
+            lease_ttl: Millis(config.lease_ttl_ms),
+            patience: Millis(config.patience_ms),
+        }
+    }
+}
+
+impl Timing {
+    /// Silence after which a lease is lost, at least: never so soon that a lost heartbeat or two cost it,
+    /// also where many workers speak seldom.
+    #[must_use]
+    pub fn lost_after_least(&self, interval: Millis) -> Millis {
+        self.lease_ttl.max(Millis(interval.0.saturating_mul(BEATS_OF_A_LEASE)))
+    }
+}
+
+/// Why no lease is taken from a silent worker at present: set by the sweep, shown to operators. Clones share
+/// it.
+#[derive(Debug, Clone, Default)]
+pub struct HeldBack(Arc<Mutex<Option<Hold>>>);
+
+impl HeldBack {
+    /// The reason, if there is one.
+    #[must_use]
+    pub fn why(&self) -> Option<Hold> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the present reason; gives the one before.
+    pub fn set(&self, hold: Option<Hold>) -> Option<Hold> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), hold)
+    }
+}
+
 /// What jobs, dispatcher and sweeps are started with.
 #[derive(Clone)]
 pub struct Ports {
@@ -123,8 +184,10 @@ pub struct Ports {
     pub announce: Rc<dyn Ask<Announce>>,
     /// The other replicas.
     pub peers: Peers,
-    /// How long a silent worker keeps its leases.
-    pub lease_ttl: Millis,
+    /// How silence is judged.
+    pub timing: Timing,
+    /// What the sweep of leases shows of its brake.
+    pub held_back: HeldBack,
     /// Ends all.
     pub shutdown: Shutdown,
 }

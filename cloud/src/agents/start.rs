@@ -12,10 +12,10 @@ use pictor_actors::units::Millis;
 use super::broadcast::Broadcast;
 use super::farm::{Farm, FarmParts};
 use super::fleet::Fleet;
-use super::ports::{Late, Ports, start_work};
+use super::ports::{HeldBack, Late, Ports, Timing, start_work};
 use super::replicas::{self, AnnounceToAll, Peers};
 use super::sweeps;
-use super::wiring::{Nodes, Timing, Wiring};
+use super::wiring::{Nodes, Wiring};
 
 /// Messages that may wait for the fleet: a report of every worker at once.
 const FLEET_MAILBOX: usize = 65_536;
@@ -48,7 +48,8 @@ fn start_here(parts: FarmParts) -> Farm {
         fleet: Rc::new(late_fleet.clone()),
         announce: Rc::new(AnnounceToAll { here: broadcast.clone(), peers: peers.clone() }),
         peers: peers.clone(),
-        lease_ttl: timing.lease_ttl,
+        timing,
+        held_back: HeldBack::default(),
         shutdown: shutdown.clone(),
     };
     let work = start_work(&ports);
@@ -67,11 +68,11 @@ fn start_here(parts: FarmParts) -> Farm {
     let fleet = start_fleet(&wiring);
     late_fleet.set(fleet.clone());
     sweeps::start(&ports, &work, blobs, config.thumbnails_dir());
-    let nodes = wiring.nodes.clone();
+    let (nodes, held_back) = (wiring.nodes.clone(), ports.held_back.clone());
     if let Some(replica) = replica {
         replicas::start(&ports, &work, &nodes, &broadcast, replica);
     }
-    Farm { store, clock, metrics, timing, nodes, work, broadcast, fleet, peers, shutdown }
+    Farm { store, clock, metrics, timing, nodes, held_back, work, broadcast, fleet, peers, shutdown }
 }
 
 fn start_broadcast(

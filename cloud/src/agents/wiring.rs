@@ -8,15 +8,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use pictor_actors::ids::WorkerId;
 use pictor_actors::now::{Clock, Now};
 use pictor_actors::supervise::{Door, Shutdown};
-use pictor_actors::units::Millis;
-use pictor_cloud_domain::liveness::{HeartbeatPolicy, LivenessLimits};
 
 use super::broadcast::Broadcast;
 use super::fleet::Fleet;
-use super::ports::WorkDoors;
+use super::ports::{Timing, WorkDoors};
 use super::replicas::Peers;
 use super::worker_node::WorkerNode;
-use crate::config::LivenessConfig;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -38,29 +35,6 @@ pub(super) struct Wiring {
 impl Wiring {
     pub fn now(&self) -> Now {
         self.clock.now()
-    }
-}
-
-/// The times that decide how silence is judged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    pub limits: LivenessLimits,
-    pub policy: HeartbeatPolicy,
-    pub lease_ttl: Millis,
-}
-
-impl Timing {
-    pub fn of(config: &LivenessConfig) -> Self {
-        let lease_ttl = Millis(config.lease_ttl_ms);
-        Self {
-            limits: LivenessLimits {
-                stale_after: Millis(config.stale_after_ms),
-                offline_after: Millis(config.offline_after_ms),
-            },
-            policy: HeartbeatPolicy::new(Millis(config.heartbeat_ms), lease_ttl)
-                .with_rate(config.heartbeats_per_second_max),
-            lease_ttl,
-        }
     }
 }
 

@@ -309,7 +309,11 @@ mod tests {
         let name = |key: &str| format!("PICTOR__LIVENESS__{key}");
         for (key, value, wanted) in [
             ("HEARTBEAT_MS", "15000", "stale_after_ms = 15000 (default) must be above liveness.heartbeat_ms"),
-            ("STALE_AFTER_MS", "60000", "offline_after_ms = 60000 (default) must be above liveness.stale"),
+            (
+                "OFFLINE_AFTER_MS",
+                "15000",
+                "must be above liveness.stale_after_ms = 15000 (default): a worker",
+            ),
             ("LEASE_TTL_MS", "15000", "lease_ttl_ms = 15000 (environment PICTOR__LIVENESS__LEASE_TTL_MS)"),
             ("LEASE_TTL_MS", "2000", "must be above liveness.stale_after_ms = 15000 (default)"),
         ] {

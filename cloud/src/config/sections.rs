@@ -136,10 +136,14 @@ pub struct LivenessConfig {
     pub stale_after_ms: u64,
     /// Silent for this long: offline.
     pub offline_after_ms: u64,
-    /// Silent for this long: its leases are released.
+    /// Silent for this long: its leases are lost; where half of a frame takes longer, after that, at most ten
+    /// minutes.
     pub lease_ttl_ms: u64,
     /// Heartbeats a second of all workers together: with more workers each sends less often.
     pub heartbeats_per_second_max: u64,
+    /// After a start, and after a time in which the cloud could not hear or note workers, none loses a lease
+    /// for this long.
+    pub patience_ms: u64,
 }
 
 impl Default for LivenessConfig {
@@ -148,8 +152,9 @@ impl Default for LivenessConfig {
             heartbeat_ms: 5_000,
             stale_after_ms: 15_000,
             offline_after_ms: 60_000,
-            lease_ttl_ms: 120_000,
+            lease_ttl_ms: 60_000,
             heartbeats_per_second_max: RATE_MAX_PER_SECOND,
+            patience_ms: 120_000,
         }
     }
 }

@@ -233,6 +233,12 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| whole(config.liveness.heartbeats_per_second_max),
     },
     Setting {
+        key: "liveness.patience_ms",
+        is_secret: false,
+        set: |config, text| number(text, 0, 86_400_000, &mut config.liveness.patience_ms),
+        get: |config| whole(config.liveness.patience_ms),
+    },
+    Setting {
         key: "limits.upload_bytes_max",
         is_secret: false,
         set: |config, text| number(text, 1, BYTES_MAX, &mut config.limits.upload_bytes_max),

@@ -97,6 +97,7 @@ pub async fn metrics(state: web::Data<AppState>) -> Answer<HttpResponse> {
     for kept in state.farm.kept() {
         state.metrics.actor_restarts(&kept);
     }
+    state.metrics.held_back(state.farm.held_back().is_some());
     let text = state.metrics.render().map_err(Error::internal)?;
     Ok(HttpResponse::Ok().content_type(OPENMETRICS).body(text))
 }

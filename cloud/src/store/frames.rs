@@ -1,9 +1,11 @@
-//! Frames: rendered, delivered, kept. The first delivery of a frame wins.
+//! Frames: rendered, delivered, kept. The first delivery of a frame wins, also one that comes late: after its
+//! lease ended, and while another worker is at the task.
 
 use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::upload::FrameReceipt;
 use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_domain::job::{FrameSet, JobState};
+use pictor_cloud_domain::lease::Outcome;
 
 use super::jobs::{locked_job, move_job};
 use super::sql::{Number, Session, args, row};
@@ -50,7 +52,8 @@ pub enum UploadVerdict {
     },
     /// The frame is stored.
     Already(FrameRow),
-    /// The lease has lost its right, or the frame is not of its task.
+    /// The frame is not wanted: its task has ended, its creator took the lease back, its worker was removed,
+    /// or it is not of the lease's task.
     Superseded,
 }
 
@@ -72,7 +75,7 @@ pub struct NewFrame {
 }
 
 /// What storing a frame did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FrameStoredRow {
     /// The word the worker gets.
     pub receipt: FrameReceipt,
@@ -90,10 +93,14 @@ pub struct FrameStoredRow {
     pub task_completed: bool,
     /// Its job is now complete.
     pub job_completed: bool,
+    /// Leases of others on the task that it completed: they are not needed any more.
+    pub not_needed: Vec<LeaseRow>,
 }
 
 impl Store {
-    /// Whether a frame of that lease is wanted: asked before its bytes are taken.
+    /// Whether a frame of that lease is wanted: asked before its bytes are taken. It is as long as it is the
+    /// first and its task has not ended, whatever became of the lease, unless its creator's wish ended it or
+    /// its worker was removed.
     pub async fn lease_for_upload(&self, lease: LeaseId, fence: u64, frame: i32) -> Result<UploadVerdict> {
         let mut session = self.reader().await?;
         let found: Option<LeaseRow> =
@@ -106,7 +113,7 @@ impl Store {
         if let Some(stored) = stored_frame(&mut session, task.job_id, frame).await? {
             return Ok(UploadVerdict::Already(stored));
         }
-        Ok(if may_deliver(&row, &task) {
+        Ok(if may_deliver(&mut session, &row, &task).await? {
             UploadVerdict::Wanted {
                 job: task.job_id,
                 task: task.id,
@@ -120,8 +127,9 @@ impl Store {
 
     /// Stores a delivered frame in one transaction: the last one completes its task, ends the lease and
     /// clears the worker's failures; the job's last one completes the job. A frame that is stored already
-    /// answers with the receipt of the first. `StaleFence` if the lease has lost its right. Where the
-    /// database does not say whether it was kept, it is stored again, which is harmless and then says so.
+    /// answers with the receipt of the first. `StaleFence` if it is not wanted, as for `lease_for_upload`.
+    /// Where the database does not say whether it was kept, it is stored again, which is harmless and then
+    /// says so.
     pub async fn store_frame(&self, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
         match self.store_frame_once(new.clone(), now).await {
             Err(StoreError::Unknown(source)) => {
@@ -184,10 +192,18 @@ fn is_of(task: &TaskRow, frame: i32) -> bool {
     task.frames.parse::<FrameSet>().is_ok_and(|frames| frames.contains(frame))
 }
 
-/// A lease may deliver until its task ended or went to somebody else, also when the attempt itself has
-/// failed or was stopped: what was rendered before is good.
-fn may_deliver(lease: &LeaseRow, task: &TaskRow) -> bool {
-    task.fence == lease.fence && task.ended_at.is_none()
+/// Late but first wins: neither the lease's end nor another grant of the task takes the right away. Its
+/// creator's wish does, the end of the task, and the removal of the worker, which ends its leases.
+async fn may_deliver(session: &mut Session, lease: &LeaseRow, task: &TaskRow) -> Result<bool> {
+    if task.ended_at.is_some() {
+        return Ok(false);
+    }
+    if lease.ended_at.is_none() {
+        return Ok(true);
+    }
+    let sql = "SELECT COUNT(*) AS number FROM workers WHERE id = $1 AND removed_at IS NULL";
+    let there: Number = session.one(sql, args![lease.worker_id]).await?;
+    Ok(there.number > 0 && lease.outcome.is_none_or(Outcome::may_deliver_late))
 }
 
 async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
@@ -195,6 +211,8 @@ async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result
     let found: Option<LeaseRow> = session.optional(sql, args![new.lease, new.fence]).await?;
     let Some(lease) = found else { return Err(StoreError::StaleFence) };
     session.lock_job(lease.job_id).await?;
+    // As it is once this one's turn has come.
+    let lease: LeaseRow = session.one(sql, args![new.lease, new.fence]).await?;
     let task: TaskRow = session.one("SELECT * FROM tasks WHERE id = $1", args![lease.task_id]).await?;
     if !is_of(&task, new.frame) {
         return Err(StoreError::StaleFence);
@@ -202,7 +220,7 @@ async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result
     if let Some(stored) = stored_frame(session, task.job_id, new.frame).await? {
         return Ok(answer(&stored, &task, Completed::default(), true));
     }
-    if !may_deliver(&lease, &task) {
+    if !may_deliver(session, &lease, &task).await? {
         return Err(StoreError::StaleFence);
     }
     keep_blob(session, new.hash, new.size, Some(task.account_id), now).await?;
@@ -224,15 +242,16 @@ async fn store(session: &mut Session, new: &NewFrame, now: UnixMillis) -> Result
             ],
         )
         .await?;
-    let completed = count(session, &lease, &task, now).await?;
+    let completed = count(session, &lease, &task, new.render_ms, now).await?;
     Ok(answer(&stored, &task, completed, false))
 }
 
 /// What a frame brought to its end.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Completed {
     task: bool,
     job: bool,
+    not_needed: Vec<LeaseRow>,
 }
 
 /// Counts a stored frame in its task and job, and ends what is complete.
@@ -240,31 +259,43 @@ async fn count(
     session: &mut Session,
     lease: &LeaseRow,
     task: &TaskRow,
+    render_ms: u64,
     now: UnixMillis,
 ) -> Result<Completed> {
     let is_task_whole = task.frames_done + 1 == task.frames_total;
-    if is_task_whole {
-        let sql = "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL,
-            ended_at = $2,
-                       failure_class = NULL, failure_message = NULL
-                   WHERE id = $1";
-        session.run(sql, args![task.id, now]).await?;
-        let sql = "UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = $2
-                   WHERE task_id = $1 AND ended_at IS NULL";
-        session.run(sql, args![task.id, now]).await?;
-        let sql = "UPDATE workers SET failures_in_row = 0 WHERE id = $1 AND failures_in_row > 0";
-        session.run(sql, args![lease.worker_id]).await?;
+    let not_needed = if is_task_whole {
+        complete_task(session, lease, now).await?
     } else {
         session.run("UPDATE tasks SET frames_done = frames_done + 1 WHERE id = $1", args![task.id]).await?;
-    }
-    let sql = "UPDATE jobs SET frames_done = frames_done + 1, updated_at = $2 WHERE id = $1";
-    session.run(sql, args![task.job_id, now]).await?;
+        Vec::new()
+    };
+    let sql = "UPDATE jobs SET frames_done = frames_done + 1, render_ms_total = render_ms_total + $3,
+                   updated_at = $2
+               WHERE id = $1";
+    session.run(sql, args![task.job_id, now, render_ms]).await?;
     let job = locked_job(session, task.job_id).await?;
     let is_job_whole = job.frames_done == job.frames_total && !job.state.is_ended();
     if is_job_whole {
         move_job(session, job.id, JobState::Completed, None, now).await?;
     }
-    Ok(Completed { task: is_task_whole, job: is_job_whole })
+    Ok(Completed { task: is_task_whole, job: is_job_whole, not_needed })
+}
+
+/// The task's last frame is stored under this lease; returns the leases of others that are over thereby.
+async fn complete_task(session: &mut Session, lease: &LeaseRow, now: UnixMillis) -> Result<Vec<LeaseRow>> {
+    let sql = "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL,
+                   ended_at = $2, failure_class = NULL, failure_message = NULL
+               WHERE id = $1";
+    session.run(sql, args![lease.task_id, now]).await?;
+    let sql = "UPDATE leases SET state = 'ended', outcome = $3, ended_at = $2
+               WHERE id = $1 AND ended_at IS NULL";
+    session.run(sql, args![lease.id, now, Outcome::Completed]).await?;
+    let sql = "UPDATE leases SET state = 'ended', outcome = $3, ended_at = $2
+               WHERE task_id = $1 AND ended_at IS NULL RETURNING *";
+    let not_needed = session.all(sql, args![lease.task_id, now, Outcome::NotNeeded]).await?;
+    let sql = "UPDATE workers SET failures_in_row = 0 WHERE id = $1 AND failures_in_row > 0";
+    session.run(sql, args![lease.worker_id]).await?;
+    Ok(not_needed)
 }
 
 fn answer(stored: &FrameRow, task: &TaskRow, completed: Completed, already: bool) -> FrameStoredRow {
@@ -283,5 +314,6 @@ fn answer(stored: &FrameRow, task: &TaskRow, completed: Completed, already: bool
         already,
         task_completed: completed.task,
         job_completed: completed.job,
+        not_needed: completed.not_needed,
     }
 }

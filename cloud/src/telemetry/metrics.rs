@@ -60,6 +60,7 @@ pub struct Metrics {
     actor_restarts: Family<RestartLabels, Counter>,
     queues: Family<QueueLabels, Gauge>,
     live_streams: Gauge,
+    held_back: Gauge,
     store_seconds: Histograms<OperationLabels>,
 }
 
@@ -99,6 +100,7 @@ impl Metrics {
             actor_restarts: Family::default(),
             queues: Family::default(),
             live_streams: Gauge::default(),
+            held_back: Gauge::default(),
             store_seconds: Family::new_with_constructor(latency_histogram),
         };
         metrics.register(&mut registry);
@@ -182,6 +184,11 @@ impl Metrics {
         self.live_streams.dec();
     }
 
+    /// Whether silent workers keep their leases at present, whatever their time.
+    pub fn held_back(&self, is_held: bool) {
+        self.held_back.set(i64::from(is_held));
+    }
+
     /// An operation of the store took this long.
     pub fn store_took(&self, operation: &'static str, took: Duration) {
         self.store_seconds.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
@@ -217,6 +224,11 @@ impl Metrics {
         r.register("actor_restarts", "Actors built anew, by name and reason", self.actor_restarts.clone());
         r.register("queue_length", "Entries waiting, by queue", self.queues.clone());
         r.register("live_streams", "Pages that listen to live events", self.live_streams.clone());
+        r.register(
+            "leases_held_back",
+            "1 while no lease is taken from a silent worker: after a start, or in a storm of silence",
+            self.held_back.clone(),
+        );
         r.register_with_unit(
             "store_operation",
             "Time of a store operation",

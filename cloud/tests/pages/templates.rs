@@ -151,6 +151,7 @@ impl Book {
             sorts,
             next_href: Some(format!("/workers?cursor={text}")),
             is_later_page: false,
+            held_back: Some(text.to_owned()),
         };
         self.add("workers", "Workers", &list);
         self.add("workers-none", "Workers", &WorkerListPage { rows: Vec::new(), ..list.clone() });

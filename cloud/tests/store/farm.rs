@@ -100,6 +100,7 @@ pub fn a_grant(task: &TaskRow, worker: WorkerId) -> Grant {
         slot: 0,
         expected_fence: task.fence,
         expires_at: at(120),
+        lost_after: None,
     }
 }
 

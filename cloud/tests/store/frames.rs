@@ -81,26 +81,47 @@ pub async fn the_first_delivery_wins(store: Store) {
     assert!(matches!(verdict, UploadVerdict::Already(row) if row.hash == stored[0].receipt.hash));
 }
 
-pub async fn a_superseded_lease_delivers_nothing(store: Store) {
+pub async fn late_but_first_wins_and_the_other_is_not_needed(store: Store) {
     let scene = scene(&store, 2, 2).await;
     let old = granted(&store, &scene.tasks[0], scene.worker.id).await;
     store.store_frame(&frame(&old, 1), T0).await.unwrap();
     store.release_leases(&[old.id], Outcome::Expired, at(1)).await.unwrap();
-    assert!(matches!(store.store_frame(&frame(&old, 2), at(2)).await, Err(StoreError::StaleFence)));
-    assert_eq!(store.lease_for_upload(old.id, old.fence, 2).await.unwrap(), UploadVerdict::Superseded);
     assert!(store.store_frame(&frame(&old, 1), at(2)).await.unwrap().already, "what is safe stays safe");
     let other = worker(&store, scene.account.id, "other").await;
     let new = granted(&store, &store.task(scene.tasks[0].id).await.unwrap(), other.id).await;
     assert_eq!(new.fence, old.fence + 2);
-    assert!(
-        matches!(store.store_frame(&frame(&new, 3), at(2)).await, Err(StoreError::StaleFence)),
-        "not its frame"
-    );
-    let wrong = NewFrame { fence: old.fence, ..frame(&new, 2) };
-    assert!(matches!(store.store_frame(&wrong, at(2)).await, Err(StoreError::StaleFence)));
-    let done = store.store_frame(&frame(&new, 2), at(3)).await.unwrap();
-    assert!(done.job_completed);
-    assert_eq!(done.worker, other.id);
+    let verdict = store.lease_for_upload(old.id, old.fence, 2).await.unwrap();
+    assert!(matches!(verdict, UploadVerdict::Wanted { .. }), "{verdict:?}");
+    let done = store.store_frame(&frame(&old, 2), at(3)).await.unwrap();
+    assert!(done.job_completed && done.task_completed && !done.already);
+    assert_eq!(done.worker, scene.worker.id);
+    assert_eq!(done.not_needed.iter().map(|lease| lease.id).collect::<Vec<_>>(), [new.id]);
+    let ended = store.lease(new.id).await.unwrap();
+    assert_eq!((ended.outcome, ended.ended_at), (Some(Outcome::NotNeeded), Some(at(3))));
+    assert_eq!(store.lease(old.id).await.unwrap().outcome, Some(Outcome::Expired), "as it was");
+    // The loser of the race: his frame is there already, from somebody else.
+    let verdict = store.lease_for_upload(new.id, new.fence, 2).await.unwrap();
+    assert!(matches!(verdict, UploadVerdict::Already(row) if row.worker_id == scene.worker.id));
+}
+
+pub async fn what_stays_refused(store: Store) {
+    let scene = scene(&store, 4, 2).await;
+    let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let is_refused = async |new: &NewFrame| {
+        let verdict = store.lease_for_upload(new.lease, new.fence, new.frame).await.unwrap();
+        let stored = store.store_frame(new, at(2)).await;
+        assert!(matches!(stored, Err(StoreError::StaleFence)), "{stored:?}");
+        verdict == UploadVerdict::Superseded
+    };
+    assert!(is_refused(&frame(&lease, 3)).await, "not its frame");
+    let never = NewFrame { fence: lease.fence + 1, ..frame(&lease, 1) };
+    assert!(is_refused(&never).await, "never granted");
+    // An offer that its creator's pause took back: nobody may go on under it.
+    let other = granted(&store, &scene.tasks[1], scene.worker.id).await;
+    store.release_leases(&[other.id], Outcome::Cancelled, at(1)).await.unwrap();
+    assert!(is_refused(&frame(&other, 3)).await, "taken back by its creator's wish");
+    store.cancel_job(scene.job.id, at(1)).await.unwrap();
+    assert!(is_refused(&frame(&lease, 1)).await, "its job is cancelled");
 }
 
 pub async fn frames_rendered_before_a_failure_count(store: Store) {
@@ -118,15 +139,17 @@ pub async fn frames_rendered_before_a_failure_count(store: Store) {
     assert_eq!(ready[0].frames_left, [2, 3]);
     let task = store.task(scene.tasks[0].id).await.unwrap();
     let next = granted(&store, &task, scene.worker.id).await;
-    assert!(matches!(store.store_frame(&frame(&lease, 2), at(3)).await, Err(StoreError::StaleFence)));
     store.store_frame(&frame(&next, 2), at(3)).await.unwrap();
+    assert!(store.store_frame(&frame(&lease, 2), at(3)).await.unwrap().already, "second best");
     assert!(store.store_frame(&frame(&next, 3), at(4)).await.unwrap().job_completed);
     assert_eq!(store.worker(scene.worker.id).await.unwrap().failures_in_row, 0, "a good task clears it");
 }
 
-pub async fn frames_rendered_before_a_worker_stopped_or_left_count(store: Store) {
-    let scene = scene(&store, 6, 3).await;
-    for (index, (first, outcome)) in [(1, Outcome::Stopped), (4, Outcome::Released)].into_iter().enumerate() {
+pub async fn frames_of_a_lease_that_ended_count_also_beside_another_attempt(store: Store) {
+    let ends =
+        [(1, Outcome::Stopped), (4, Outcome::Released), (7, Outcome::Expired), (10, Outcome::NotAnswered)];
+    let scene = scene(&store, 12, 3).await;
+    for (index, (first, outcome)) in ends.into_iter().enumerate() {
         let task = scene.tasks[index].id;
         let lease = granted(&store, &scene.tasks[index], scene.worker.id).await;
         store.release_leases(&[lease.id], outcome, at(1)).await.unwrap();
@@ -137,15 +160,14 @@ pub async fn frames_rendered_before_a_worker_stopped_or_left_count(store: Store)
         let left = ready.iter().find(|ready| ready.task == task).unwrap();
         assert_eq!(left.frames_left, [first + 1, first + 2]);
         let next = granted(&store, &store.task(task).await.unwrap(), scene.worker.id).await;
-        assert_eq!(next.fence, lease.fence + 1);
-        let late = store.store_frame(&frame(&lease, first + 1), at(3)).await;
-        assert!(matches!(late, Err(StoreError::StaleFence)));
-        let verdict = store.lease_for_upload(lease.id, lease.fence, first + 1).await.unwrap();
-        assert_eq!(verdict, UploadVerdict::Superseded);
-        store.store_frame(&frame(&next, first + 1), at(3)).await.unwrap();
+        let late = store.store_frame(&frame(&lease, first + 1), at(3)).await.unwrap();
+        assert!(!late.already && late.not_needed.is_empty(), "{outcome}: the other has a frame left to do");
+        assert!(store.store_frame(&frame(&next, first + 1), at(3)).await.unwrap().already);
         assert!(store.store_frame(&frame(&next, first + 2), at(4)).await.unwrap().task_completed);
     }
     assert_eq!(store.job(scene.job.id).await.unwrap().state, JobState::Completed);
+    let job = store.job(scene.job.id).await.unwrap();
+    assert_eq!(job.frame_mean().unwrap().0, 1_000, "twelve frames of a second each");
 }
 
 pub async fn eight_writers_lose_nothing(store: Store) {

@@ -239,7 +239,7 @@ pub async fn notes_of_several_jobs_come_at_once_and_are_told_apart(store: Store)
             let warnings = warnings.into_iter().filter(|one| one.job_id == job).map(|one| one.text);
             let failures = failures.into_iter().filter(|one| one.job_id == job);
             let failures = failures.map(|one| (one.class, one.attempts, one.frames));
-            let mean = store.frame_means_ms(&jobs).await.unwrap().get(&job).copied();
+            let mean = store.job(job).await.unwrap().frame_mean().map(|mean| mean.0);
             let newest = store.newest_frames(&jobs).await.unwrap().get(&job).copied();
             (warnings.collect::<Vec<_>>(), failures.collect::<Vec<_>>(), mean, newest)
         }

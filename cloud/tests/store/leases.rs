@@ -123,7 +123,7 @@ pub async fn silent_leases_expire_and_are_released_once(store: Store) {
     for task in &scene.tasks {
         leases.push(granted(&store, task, scene.worker.id).await.id);
     }
-    store.save_heartbeats(&[], &leases[2..], at(300)).await.unwrap();
+    store.save_heartbeats(&[], &[(leases[2], at(300))]).await.unwrap();
     assert!(store.expired_leases(at(119), 10).await.unwrap().is_empty());
     let silent: Vec<_> = store.expired_leases(at(120), 10).await.unwrap().iter().map(|row| row.id).collect();
     assert_eq!(silent.len(), 2);
@@ -148,7 +148,7 @@ pub async fn a_lease_renewed_after_it_was_looked_for_is_not_taken(store: Store) 
     let renewed = granted(&store, &scene.tasks[0], scene.worker.id).await;
     let silent = granted(&store, &scene.tasks[1], scene.worker.id).await;
     assert_eq!(store.expired_leases(at(120), 10).await.unwrap().len(), 2);
-    store.save_heartbeats(&[], &[renewed.id], at(240)).await.unwrap();
+    store.save_heartbeats(&[], &[(renewed.id, at(240))]).await.unwrap();
     let released = store.release_expired(&[silent.id, renewed.id], at(120)).await.unwrap();
     assert_eq!(released.iter().map(|lease| lease.id).collect::<Vec<_>>(), [silent.id]);
     let end = AttemptEnd {

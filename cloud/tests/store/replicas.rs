@@ -113,8 +113,8 @@ pub async fn what_a_worker_does_is_kept_with_its_heartbeat(store: Store) {
     let link_id = connected(&one, rig, "bearer").await;
     let beat = |live| HeartbeatRow { worker: rig, link_id, at: at(9), sample: None, live };
     let beats = [beat(Some(json!({"slots": []})))];
-    store.save_heartbeats(&beats, &[], at(500)).await.unwrap();
-    store.save_heartbeats(&[beat(None)], &[], at(500)).await.unwrap();
+    store.save_heartbeats(&beats, &[]).await.unwrap();
+    store.save_heartbeats(&[beat(None)], &[]).await.unwrap();
     assert_eq!(store.worker(rig).await.unwrap().live, Some(json!({"slots": []})));
     let before = store.worker_news(&beats).await.unwrap().remove(0);
     assert_eq!((before.id, before.link_id), (rig, Some(link_id)));

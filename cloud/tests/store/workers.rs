@@ -4,12 +4,12 @@ use pictor_actors::ids::{LinkId, WorkerId};
 use pictor_actors::protocol::{MachineChanged, MachineFacts, MetricSample, Pause, PauseReason, SlotFacts};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud::store::{
-    ConflictKind, EnrolError, HeartbeatRow, NewWorkerRow, PageRequest, Store, StoreError, WorkerMinuteRow,
-    WorkerSort,
+    ConflictKind, EnrolError, HeartbeatRow, NewWorkerRow, PageRequest, Store, StoreError, UploadVerdict,
+    WorkerMinuteRow, WorkerSort,
 };
 use pictor_cloud_domain::lease::Outcome;
 
-use crate::farm::{T0, account, at, connected, granted, hello, scene, worker};
+use crate::farm::{T0, account, at, connected, frame, granted, hello, scene, worker};
 
 pub async fn a_name_is_unique_until_its_worker_is_removed(store: Store) {
     let one = account(&store, "one@example.org").await.id;
@@ -152,8 +152,8 @@ pub async fn many_heartbeats_are_kept_and_renew_leases(store: Store) {
     let live = granted(&store, &scene.tasks[0], scene.worker.id).await;
     let ended = granted(&store, &scene.tasks[1], scene.worker.id).await;
     store.release_leases(&[ended.id], Outcome::Released, T0).await.unwrap();
-    store.save_heartbeats(&beats, &[live.id, ended.id], at(500)).await.unwrap();
-    store.save_heartbeats(&[], &[live.id], at(400)).await.unwrap();
+    store.save_heartbeats(&beats, &[(live.id, at(500)), (ended.id, at(500))]).await.unwrap();
+    store.save_heartbeats(&[], &[(live.id, at(400))]).await.unwrap();
     for (n, beat) in beats.iter().enumerate() {
         let row = store.worker(beat.worker).await.unwrap();
         let expected = if n == 7 { T0 } else { at(9) };
@@ -164,6 +164,23 @@ pub async fn many_heartbeats_are_kept_and_renew_leases(store: Store) {
     assert_eq!(store.lease(ended.id).await.unwrap().expires_at, at(120));
 }
 
+pub async fn only_who_should_be_there_counts_as_silent(store: Store) {
+    let one = account(&store, "one@example.org").await.id;
+    let mut links = vec![];
+    for name in ["there", "left", "removed", "came back"] {
+        let rig = worker(&store, one, name).await.id;
+        links.push((rig, connected(&store, rig, name).await));
+    }
+    worker(&store, one, "never seen").await;
+    for (rig, link) in [links[1], links[3]] {
+        store.leave_link(rig, link, at(1)).await.unwrap();
+    }
+    store.remove_worker(one, links[2].0, at(1)).await.unwrap();
+    connected(&store, links[3].0, "again").await;
+    assert_eq!(store.last_signs(UnixMillis(T0.0 - 1)).await.unwrap(), [T0, T0]);
+    assert_eq!(store.last_signs(T0).await.unwrap(), [], "silent for too long");
+}
+
 pub async fn a_removed_worker_gives_its_leases_back(store: Store) {
     let scene = scene(&store, 1, 1).await;
     let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
@@ -172,7 +189,11 @@ pub async fn a_removed_worker_gives_its_leases_back(store: Store) {
     assert_eq!(released.iter().map(|row| row.id).collect::<Vec<_>>(), [lease.id]);
     assert_eq!(store.worker_by_bearer("b").await.unwrap(), None);
     let task = store.task(scene.tasks[0].id).await.unwrap();
-    assert_eq!((task.lease_id, task.fence), (None, lease.fence + 1));
+    assert_eq!(task.lease_id, None);
+    let late = store.lease_for_upload(lease.id, lease.fence, 1).await.unwrap();
+    assert_eq!(late, UploadVerdict::Superseded, "a removed worker delivers nothing");
+    let late = store.store_frame(&frame(&lease, 1), at(6)).await;
+    assert!(matches!(late, Err(StoreError::StaleFence)), "{late:?}");
     let gone =
         store.open_link(scene.worker.id, LinkId::generate(), "c", &hello(scene.worker.id), at(6)).await;
     assert!(matches!(gone, Err(StoreError::NotFound)));

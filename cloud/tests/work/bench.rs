@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use actix::prelude::{Actor, Context, Handler};
-use pictor_actors::ids::{AccountId, JobId, LeaseId, WorkerId};
+use pictor_actors::ids::{AccountId, JobId, LeaseId, LinkId, WorkerId};
 use pictor_actors::now::Clock;
 use pictor_actors::protocol::assignment::{RenderEngine, RenderSettings};
 use pictor_actors::protocol::outcome::FrameState;
 use pictor_actors::protocol::{
     AttemptEnded, AttemptOutcome, AttemptStarted, Cancel, Decline, DeclineReason, FailureClass,
-    FrameProgress, FromWorker, Offer,
+    FrameProgress, FromWorker, Hello, MachineFacts, Offer,
 };
 use pictor_actors::supervise::{Keeping, RestartBudget, Shutdown, StopReason, keep};
 use pictor_actors::testing::{ManualClock, Probe};
@@ -24,13 +24,16 @@ use pictor_cloud::agents::fleet::{
 };
 use pictor_cloud::agents::job_live::JobLive;
 use pictor_cloud::agents::jobs::{AttemptSaid, FrameStored, GetJobsLive, JobChanged};
-use pictor_cloud::agents::ports::{Ports, WorkDoors, start_work};
+use pictor_cloud::agents::ports::{HeldBack, Ports, Timing, WorkDoors, start_work};
 use pictor_cloud::agents::replicas::Peers;
 use pictor_cloud::agents::sweeps::ExpiredLeases;
+use pictor_cloud::config::LivenessConfig;
 use pictor_cloud::store::{
     FrameStoredRow, JobRow, NewAccount, NewFrame, NewJobRow, NewWorkerRow, Role, Store,
 };
+use pictor_cloud::upkeep::audit::assert_audit_clean;
 use pictor_cloud_domain::job::{FrameSet, JobState};
+use pictor_cloud_domain::liveness::Hold;
 use pictor_cloud_domain::placement::Absence;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -155,7 +158,12 @@ impl Bench {
             fleet: Rc::new(fleet_door),
             announce: Rc::new(announce),
             peers: Peers::alone(),
-            lease_ttl: LEASE_TTL,
+            timing: Timing {
+                lease_ttl: LEASE_TTL,
+                patience: LEASE_TTL,
+                ..Timing::of(&LivenessConfig::default())
+            },
+            held_back: HeldBack::default(),
             shutdown,
         };
         let doors = start_work(&ports);
@@ -169,6 +177,11 @@ impl Bench {
         self.doors.dispatcher.closed().await;
         self.fleet.0.lock().unwrap().offers.clear();
         Self::over(self.store, self.clock, self.account, self.fleet)
+    }
+
+    /// The end of a test: whatever it did, the rows keep their promises.
+    pub async fn end(self) {
+        assert_audit_clean(&self.store, Arc::new(self.clock.clone())).await;
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -267,6 +280,28 @@ impl Bench {
         self.wait(&words.join("; "), look).await;
     }
 
+    /// Why the sweep takes nothing.
+    pub fn held_back(&self) -> Option<Hold> {
+        self.ports.held_back.why()
+    }
+
+    /// The worker connects, and is not heard of again.
+    pub async fn connect(&self, worker: WorkerId) {
+        let hello = Hello {
+            version: 1,
+            worker,
+            signature: String::new(),
+            app_version: "0.1.0".to_owned(),
+            machine: MachineFacts::default(),
+            slots: vec![],
+            held: vec![],
+            pause: None,
+            only_asks: false,
+        };
+        let bearer = worker.to_string();
+        self.store.open_link(worker, LinkId::generate(), &bearer, &hello, self.now()).await.unwrap();
+    }
+
     /// Renewals that the fleet has not stored yet.
     pub fn renewing(&self, leases: Vec<LeaseId>) {
         self.fleet.0.lock().unwrap().renewing = leases;
@@ -355,20 +390,33 @@ impl Bench {
 
     /// Renders and delivers one frame.
     pub async fn frame(&self, of: &OfferTask, frame: i32) -> FrameStoredRow {
+        self.frame_that_took(of, frame, Millis(1_000)).await
+    }
+
+    pub async fn frame_that_took(&self, of: &OfferTask, frame: i32, took: Millis) -> FrameStoredRow {
         let lease = of.offer.lease;
-        let state = FrameState::Rendered { render_ms: 1_000, memory_peak_bytes: None };
+        let state = FrameState::Rendered { render_ms: took.0, memory_peak_bytes: None };
         self.said(of, FromWorker::FrameProgress(FrameProgress { lease, frame, state })).await;
-        let stored = self.deliver(&of.offer, frame).await.unwrap();
+        let stored = self.deliver_after(&of.offer, frame, took).await.unwrap();
         self.doors.jobs.ask(FrameStored(stored.clone()), PATIENCE).await.unwrap();
         stored
     }
 
     pub async fn deliver(&self, offer: &Offer, frame: i32) -> pictor_cloud::store::Result<FrameStoredRow> {
+        self.deliver_after(offer, frame, Millis(1_000)).await
+    }
+
+    async fn deliver_after(
+        &self,
+        offer: &Offer,
+        frame: i32,
+        took: Millis,
+    ) -> pictor_cloud::store::Result<FrameStoredRow> {
         let hash =
             BlobHash::from_bytes(std::array::from_fn(|_| u8::try_from(frame.rem_euclid(256)).unwrap()));
         self.store.put_blob(hash, 1, Some(self.account), self.now()).await.unwrap();
         let (lease, fence) = (offer.lease.lease, offer.lease.fence);
-        let new = NewFrame { lease, fence, frame, hash, size: 1, render_ms: 1_000 };
+        let new = NewFrame { lease, fence, frame, hash, size: 1, render_ms: took.0 };
         self.store.store_frame(&new, self.now()).await
     }
 

@@ -20,6 +20,7 @@ async fn each_slot_gets_one_and_one_ahead_and_no_more() {
     assert_eq!(bench.offers_waiting(), 0);
     let ahead: Vec<_> = offers.iter().map(|offer| offer.offer.ahead).collect();
     assert_eq!(ahead.iter().filter(|ahead| **ahead).count(), 2, "{ahead:?}");
+    bench.end().await;
 }
 
 #[actix_rt::test]
@@ -32,6 +33,7 @@ async fn the_higher_priority_goes_first_and_a_change_counts_at_once() {
     let next = bench.offer().await;
     assert_eq!((next.offer.task.job, next.offer.ahead), (high, true));
     assert_ne!(low, high);
+    bench.end().await;
 }
 
 #[actix_rt::test]
@@ -54,6 +56,7 @@ async fn two_accounts_share_the_slots() {
         jobs.push(bench.offer().await.offer.task.job);
     }
     assert_eq!(jobs.iter().filter(|job| **job == second).count(), 2, "{jobs:?}");
+    bench.end().await;
 }
 
 #[actix_rt::test]
@@ -71,6 +74,7 @@ async fn when_a_frame_ends_the_next_lease_is_there_already() {
         next = ahead;
     }
     bench.job_in(job, JobState::Completed).await;
+    bench.end().await;
 }
 
 #[actix_rt::test]

@@ -1,8 +1,8 @@
 //! The life of a lease.
 //!
 //! ```text
-//! offered ─► accepted ─► running ─► ended(completed | failed | stopped | expired | released | cancelled)
-//!    └─► ended(declined | not answered)
+//! offered ─► accepted ─► running ─► ended(completed | failed | stopped | expired | released | cancelled |
+//!    └─► ended(declined | not answered)                not needed)
 //! ```
 //!
 //! A running lease whose frames are all rendered stays live until they are delivered. A lease is a hint of
@@ -55,6 +55,8 @@ pub enum LeaseEvent {
     Released,
     /// The cloud takes it back.
     Recalled,
+    /// Frames of another attempt, which came late, have completed the task.
+    TaskCompleted,
 }
 
 /// What must follow.
@@ -138,6 +140,9 @@ pub fn step(
         LeaseEvent::Recalled => {
             (ended(lease, Outcome::Cancelled), vec![LeaseEffect::TellWorker, LeaseEffect::FreeSlot])
         }
+        LeaseEvent::TaskCompleted => {
+            (ended(lease, Outcome::NotNeeded), vec![LeaseEffect::TellWorker, LeaseEffect::FreeSlot])
+        }
         LeaseEvent::Declined | LeaseEvent::AnswerOverdue | LeaseEvent::Rendered => return Err(not_now),
     })
 }
@@ -191,6 +196,7 @@ mod tests {
             ("stopped", LeaseEvent::Stopped),
             ("released", LeaseEvent::Released),
             ("recalled", LeaseEvent::Recalled),
+            ("task completed by another", LeaseEvent::TaskCompleted),
         ]
     }
 
@@ -224,7 +230,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens_the_rules_hold_and_an_end_is_final(
-            steps in prop::collection::vec((0usize..12, 0i64..300, 2u64..4), 0..40),
+            steps in prop::collection::vec((0usize..13, 0i64..300, 2u64..4), 0..40),
         ) {
             let mut lease = OFFERED;
             for (index, now, fence) in steps {

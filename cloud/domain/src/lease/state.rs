@@ -37,6 +37,8 @@ named! {
         NotAnswered = "not_answered",
         /// Its job was cancelled or paused.
         Cancelled = "cancelled",
+        /// Another attempt's frames completed the task first.
+        NotNeeded = "not_needed",
     }
 }
 
@@ -53,12 +55,12 @@ impl Outcome {
             | Self::Expired
             | Self::Released
             | Self::NotAnswered
-            | Self::Cancelled => false,
+            | Self::Cancelled
+            | Self::NotNeeded => false,
         }
     }
 
-    /// It ended by the worker's own word. Such an end leaves the task's fence: what was rendered before it is
-    /// good and may still be delivered, until somebody else gets the task.
+    /// It ended by the worker's own word. Such an end leaves the task's fence.
     #[must_use]
     pub const fn is_workers_word(self) -> bool {
         match self {
@@ -68,7 +70,25 @@ impl Outcome {
             | Self::Stopped
             | Self::Declined
             | Self::Released => true,
-            Self::Expired | Self::NotAnswered | Self::Cancelled => false,
+            Self::Expired | Self::NotAnswered | Self::Cancelled | Self::NotNeeded => false,
+        }
+    }
+
+    /// What was rendered under it and comes late is taken, if it is still the first: all but what its creator
+    /// did not want any more.
+    #[must_use]
+    pub const fn may_deliver_late(self) -> bool {
+        match self {
+            Self::Cancelled => false,
+            Self::Rendered
+            | Self::Completed
+            | Self::Failed
+            | Self::Stopped
+            | Self::Declined
+            | Self::Expired
+            | Self::Released
+            | Self::NotAnswered
+            | Self::NotNeeded => true,
         }
     }
 }

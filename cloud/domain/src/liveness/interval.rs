@@ -1,7 +1,6 @@
 //! How often workers speak: often when they are few, so rarely when they are many that their sum stays
 //! bounded.
 
-use pictor_actors::now::Mono;
 use pictor_actors::units::Millis;
 
 /// Heartbeats a second of all workers together that one process takes in without being felt.
@@ -14,15 +13,13 @@ pub struct HeartbeatPolicy {
     pub interval_min: Millis,
     /// All workers together.
     pub rate_max_per_second: u64,
-    /// No lease is taken away so soon after a start: workers need this to come back.
-    pub grace_after_start: Millis,
 }
 
 impl HeartbeatPolicy {
     /// The configured interval with the usual rate.
     #[must_use]
-    pub const fn new(interval_min: Millis, grace_after_start: Millis) -> Self {
-        Self { interval_min, rate_max_per_second: RATE_MAX_PER_SECOND, grace_after_start }
+    pub const fn new(interval_min: Millis) -> Self {
+        Self { interval_min, rate_max_per_second: RATE_MAX_PER_SECOND }
     }
 
     /// The same with another rate.
@@ -45,11 +42,5 @@ impl HeartbeatPolicy {
     pub fn next_after(&self, workers: usize, random: u64) -> Millis {
         let mean = self.interval(workers).0;
         Millis(mean + random % (mean / 5 + 1))
-    }
-
-    /// Whether leases of silent workers may be taken away at all.
-    #[must_use]
-    pub fn may_expire(&self, started_at: Mono, now: Mono) -> bool {
-        started_at.until(now) >= self.grace_after_start
     }
 }

@@ -1,13 +1,18 @@
 //! Is a worker there? Judged by the cloud's clock from the last sign of life, never by the worker's.
 //!
 //! `never → online → stale → offline`: a heartbeat leads back to *online* from anywhere; a goodbye leads to
-//! *offline* at once. A closed socket alone changes nothing: short cuts cost nothing. What a state means for
-//! leases is not decided here: they have their own deadline.
+//! *offline* at once. A closed socket alone changes nothing: short cuts cost nothing. A stale worker gets
+//! nothing new and keeps what it has; its leases are lost one by one, each after [`lost_after`], and none
+//! while the [`Brake`] holds.
 
+mod brake;
 mod interval;
+mod lost;
 mod watch;
 
+pub use brake::{Brake, Census, Hold, STORM_MAX, STORM_PERCENT, STORM_WITHIN};
 pub use interval::{HeartbeatPolicy, RATE_MAX_PER_SECOND};
+pub use lost::{LOST_AFTER_MAX, lost_after};
 pub use watch::{Deadline, DeadlineReason, Liveness};
 
 use pictor_actors::units::{Millis, UnixMillis};

@@ -45,10 +45,47 @@ fn without_a_socket_a_worker_is_at_best_stale() {
 }
 
 #[test]
-fn leases_are_safe_for_a_while_after_a_start() {
-    let policy = HeartbeatPolicy::new(EVERY, Millis::from_secs(120));
-    assert!(!policy.may_expire(Mono(10), Mono(120_009)));
-    assert!(policy.may_expire(Mono(10), Mono(120_010)));
+fn a_lease_is_lost_after_half_a_frame_within_bounds() {
+    let least = Millis::from_secs(60);
+    for (frame, expected) in
+        [(None, 60), (Some(1), 60), (Some(121), 60), (Some(600), 300), (Some(2_400), 600)]
+    {
+        let after = lost_after(frame.map(Millis::from_secs), least);
+        assert_eq!(after.0 / 1_000, expected, "{frame:?} s");
+    }
+    assert_eq!(lost_after(Some(Millis::from_secs(9_000)), Millis::from_secs(900)), Millis::from_secs(900));
+}
+
+fn census(online: usize, silent: &[u64]) -> Census {
+    Census { online, silent: silent.iter().copied().map(Millis::from_secs).collect() }
+}
+
+#[test]
+fn the_brake_of_each_moment() {
+    let brake = Brake::new(Millis::from_secs(120), Mono(0));
+    let mut away = brake.clone();
+    away.was_away("the database was away", Mono(500_000));
+    let states = [
+        ("just started", (brake.clone(), Mono(119_999))),
+        ("started a while ago", (brake.clone(), Mono(120_000))),
+        ("was away", (away.clone(), Mono(619_999))),
+        ("was away a while ago", (away, Mono(620_000))),
+    ];
+    let together: Vec<u64> = (20..75).collect();
+    let events = [
+        ("nobody there", census(0, &[])),
+        ("all there", census(100, &[])),
+        ("56 of 100 silent within a minute", census(44, &[&together[..], &[20]].concat())),
+        ("55 of 100 silent within a minute", census(45, &together)),
+        ("56 of 100 silent within longer", census(44, &[&together[..], &[80]].concat())),
+        ("the only one silent", census(0, &[20])),
+        ("1 of 2 silent", census(1, &[20])),
+        ("the only one silent for 10 minutes", census(0, &[600])),
+        ("all silent, most of them for hours", census(0, &[20, 7_000, 7_000, 7_000])),
+    ];
+    insta::assert_snapshot!(table(&states, &events, |(brake, now), census| {
+        brake.holds(census, *now).map_or_else(|| "leases may be taken".to_owned(), |hold| hold.to_string())
+    }));
 }
 
 #[test]
@@ -90,7 +127,7 @@ proptest! {
         workers in 1usize..2_000_000,
         random: u64,
     ) {
-        let policy = HeartbeatPolicy::new(EVERY, Millis(0));
+        let policy = HeartbeatPolicy::new(EVERY);
         let next = policy.next_after(workers, random);
         prop_assert!(workers as u64 * 1_000 <= RATE_MAX_PER_SECOND * next.0, "{workers} every {next:?}");
         prop_assert!(next >= EVERY && next.0 <= policy.interval(workers).0 * 6 / 5);
@@ -114,6 +151,24 @@ proptest! {
             };
             prop_assert_eq!(changed, before != worker.connection());
             prop_assert!(worker.next_deadline().is_none_or(|deadline| deadline.at > now));
+        }
+    }
+
+    #[test]
+    fn a_storm_is_one_whatever_the_order_and_more_workers_that_are_there_never_make_one(
+        online in 0usize..40,
+        silent in prop::collection::vec(15u64..900, 0..40),
+        more in 1usize..20,
+    ) {
+        let here = census(online, &silent);
+        let mut turned = here.clone();
+        turned.silent.reverse();
+        prop_assert_eq!(here.storm(), turned.storm());
+        if here.storm().is_none() {
+            prop_assert_eq!(census(online + more, &silent).storm(), None);
+        }
+        if let Some(Hold::Storm { silent, of }) = here.storm() {
+            prop_assert!(silent * 100 > of * STORM_PERCENT && silent <= of);
         }
     }
 }

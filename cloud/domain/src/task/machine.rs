@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A task has at most one lease. Its fence rises with each grant and whenever the cloud takes a lease back,
-//! and whoever comes with an older one is refused, whatever he says. An end that the worker itself reports
-//! (stopped, failed, left) leaves the fence: frames of it that are on their way count until the next grant.
+//! and whoever comes with an older one is refused, whatever he says, but for one thing: a finished frame. It
+//! counts however late it comes, as long as the task has not ended and nobody else delivered it before; only
+//! what was rendered for a creator who then cancelled or paused is refused. Late but first wins.
 
 use pictor_actors::units::UnixMillis;
 
@@ -52,10 +53,12 @@ pub enum TaskEvent {
         /// The lease's fence.
         fence: u64,
     },
-    /// A frame of it was stored for the first time.
+    /// A frame of it came for the first time.
     FrameStored {
-        /// The lease's fence.
+        /// The fence of the lease it was rendered under.
         fence: u64,
+        /// How that lease ended, if it is over.
+        ended: Option<Outcome>,
     },
     /// The attempt failed and was judged.
     AttemptFailed {
@@ -108,6 +111,9 @@ pub enum TaskRefusal {
     /// Nobody has a lease on it, whatever the fence.
     #[error("no lease of it is live")]
     NoLease,
+    /// The frame was rendered under a lease that its creator's wish ended.
+    #[error("the lease was {0}: its frames are not wanted")]
+    NotWanted(Outcome),
     /// Not possible in that state.
     #[error("a task that is {state} cannot {event}")]
     NotNow {
@@ -145,9 +151,9 @@ pub fn step(task: &Task, event: &TaskEvent, now: UnixMillis) -> Result<(Task, Ve
             with_lease(task, *fence)?;
             Some((Task { state: TaskState::Running, ..task.clone() }, Vec::new()))
         }
-        TaskEvent::FrameStored { fence } => {
-            may_deliver(task, *fence)?;
-            Some(frame_stored(task))
+        TaskEvent::FrameStored { fence, ended } => {
+            may_deliver(task, *fence, *ended)?;
+            Some(frame_stored(task, *fence))
         }
         TaskEvent::AttemptFailed { fence, verdict } => {
             with_lease(task, *fence)?;
@@ -179,10 +185,13 @@ fn with_lease(task: &Task, said: u64) -> Result<(), TaskRefusal> {
     if task.is_leased { Ok(()) } else { Err(TaskRefusal::NoLease) }
 }
 
-/// Whether a frame rendered under that fence still counts: the lease may be over, the task may not.
-fn may_deliver(task: &Task, said: u64) -> Result<(), TaskRefusal> {
-    if said != task.fence {
+/// Whether a frame rendered under that fence counts: the lease may be over, the task may not.
+fn may_deliver(task: &Task, said: u64, ended: Option<Outcome>) -> Result<(), TaskRefusal> {
+    if said > task.fence {
         return Err(TaskRefusal::StaleFence { said, fence: task.fence });
+    }
+    if let Some(outcome) = ended.filter(|outcome| !outcome.may_deliver_late()) {
+        return Err(TaskRefusal::NotWanted(outcome));
     }
     if task.state.is_ended() { Err(TaskRefusal::NoLease) } else { Ok(()) }
 }
@@ -195,13 +204,15 @@ fn granted(task: &Task, seen: u64, now: UnixMillis) -> Result<Next, TaskRefusal>
     Ok(is_free.then(|| (Task { fence: task.fence + 1, is_leased: true, ..task.clone() }, Vec::new())))
 }
 
-fn frame_stored(task: &Task) -> (Task, Vec<TaskEffect>) {
+/// The last frame ends the task, also where somebody else works on it by now: he is not needed any more.
+fn frame_stored(task: &Task, said: u64) -> (Task, Vec<TaskEffect>) {
     let frames_done = (task.frames_done + 1).min(task.frames_total);
     let task = Task { frames_done, ..task.clone() };
     if frames_done < task.frames_total {
         return (task, Vec::new());
     }
-    let end = task.is_leased.then_some(TaskEffect::EndLease(Outcome::Completed));
+    let outcome = if said == task.fence { Outcome::Completed } else { Outcome::NotNeeded };
+    let end = task.is_leased.then_some(TaskEffect::EndLease(outcome));
     let done = Task { state: TaskState::Completed, is_leased: false, ..task };
     (done, end.into_iter().chain([TaskEffect::CheckJob]).collect())
 }
@@ -222,7 +233,7 @@ fn failed(task: &Task, verdict: &Verdict, now: UnixMillis) -> (Task, Vec<TaskEff
     }
 }
 
-/// The lease is over. Taken back by the cloud, nothing of it counts any more: the fence rises.
+/// The lease is over. Taken back by the cloud, what its worker says counts no more: the fence rises.
 fn freed(task: &Task, outcome: Outcome) -> Task {
     let state = if task.state == TaskState::Paused { TaskState::Paused } else { TaskState::Pending };
     let fence = task.fence + u64::from(!outcome.is_workers_word());

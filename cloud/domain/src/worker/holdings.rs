@@ -7,16 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId};
 use pictor_actors::limits::OFFER_ANSWER_WITHIN;
-use pictor_actors::now::Mono;
+use pictor_actors::now::{Mono, Now};
 use pictor_actors::protocol::{LeaseRef, Offer};
-use pictor_actors::units::Millis;
+use pictor_actors::units::{Millis, UnixMillis};
 
 use crate::lease::{LeaseState, Outcome};
+use crate::liveness::lost_after;
 
 /// A lease that so many heartbeats in a row do not name is lost on the worker.
 const UNNAMED_MAX: u8 = 3;
-/// A lease is renewed in the store no more often than this: its time is a multiple of it.
-const RENEW_EVERY: Millis = Millis::from_secs(8);
 
 /// A live lease as the store says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +32,10 @@ pub struct Live {
     pub state: LeaseState,
     /// `Rendered`: frames are on their way.
     pub outcome: Option<Outcome>,
+    /// Silence after which it is lost; nothing: not known at the grant.
+    pub lost_after: Option<Millis>,
+    /// The attempt began.
+    pub started_at: Option<UnixMillis>,
 }
 
 /// A lease of the worker.
@@ -50,8 +53,20 @@ pub struct Held {
     pub frames: Option<u32>,
     /// How far the worker is with it.
     pub stage: Stage,
+    /// Silence after which it is lost, where its job had frames to tell.
+    lost_after: Option<Millis>,
+    /// The attempt began.
+    begun_at: Option<Mono>,
     unnamed: u8,
-    renewed_at: Option<Mono>,
+}
+
+impl Held {
+    /// Silence after which it is lost. Of a job without a frame as yet, what the first one has taken so far
+    /// is the least it will take.
+    fn lost_after(&self, least: Millis, now: Mono) -> Millis {
+        let known = self.lost_after.map(|known| known.max(least));
+        known.unwrap_or_else(|| lost_after(self.begun_at.map(|at| at.until(now)), least))
+    }
 }
 
 /// How far the worker is with a lease.
@@ -90,8 +105,8 @@ pub struct Compared {
     pub foreign: Vec<LeaseRef>,
     /// The worker's, but it no longer knows of them: they go back.
     pub lost: Vec<LeaseId>,
-    /// To be renewed in the store.
-    pub renew: Vec<LeaseId>,
+    /// To be renewed in the store, with the silence after which each is lost.
+    pub renew: Vec<(LeaseId, Millis)>,
 }
 
 /// The set.
@@ -100,7 +115,7 @@ pub struct Holdings(BTreeMap<LeaseId, Held>);
 
 impl Holdings {
     /// A stored lease goes out to the worker.
-    pub fn offer(&mut self, offer: &Offer, now: Mono) {
+    pub fn offer(&mut self, offer: &Offer, lost_after: Option<Millis>, now: Mono) {
         let held = Held {
             fence: offer.lease.fence,
             slot: offer.slot,
@@ -108,8 +123,9 @@ impl Holdings {
             job: offer.task.job,
             frames: u32::try_from(offer.task.frames.len()).ok(),
             stage: Stage::Offered { answer_by: now.plus(OFFER_ANSWER_WITHIN) },
+            lost_after,
+            begun_at: None,
             unnamed: 0,
-            renewed_at: Some(now),
         };
         self.0.insert(offer.lease.lease, held);
     }
@@ -123,9 +139,15 @@ impl Holdings {
     /// The worker got this far with a lease it has; false where it had got there before. A message that comes
     /// twice or late (said again after a reconnect) leads nowhere back: a lease whose frames are on their way
     /// would hold its slot again.
-    pub fn advance(&mut self, lease: LeaseId, stage: Stage) -> bool {
-        let held = self.0.get_mut(&lease).filter(|held| stage.order() > held.stage.order());
-        held.map(|held| held.stage = stage).is_some()
+    pub fn advance(&mut self, lease: LeaseId, stage: Stage, now: Mono) -> bool {
+        let Some(held) = self.0.get_mut(&lease).filter(|held| stage.order() > held.stage.order()) else {
+            return false;
+        };
+        held.stage = stage;
+        if stage == Stage::Running {
+            held.begun_at = held.begun_at.or(Some(now));
+        }
+        true
     }
 
     /// The lease is over.
@@ -141,10 +163,10 @@ impl Holdings {
     /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards
     /// the set holds what both agree on. A hello does not tell slots from frames on their way, so nothing is
     /// foreign yet: the first heartbeat tells.
-    pub fn reconcile(&mut self, named: &[LeaseRef], live: &[Live]) -> Compared {
+    pub fn reconcile(&mut self, named: &[LeaseRef], live: &[Live], least: Millis, now: Now) -> Compared {
         for row in live {
             let known = self.0.get(&row.lease.lease);
-            let mut held = of_row(row, known.and_then(|held| held.frames));
+            let mut held = of_row(row, known.and_then(|held| held.frames), now);
             // The row may not say yet that all is rendered.
             if known.is_some_and(|known| known.stage == Stage::Delivering) {
                 held.stage = Stage::Delivering;
@@ -165,15 +187,17 @@ impl Holdings {
         for lost in &compared.lost {
             self.0.remove(lost);
         }
-        compared.renew.extend(self.0.keys());
+        compared.renew.extend(self.0.iter().map(|(id, held)| (*id, held.lost_after(least, now.mono))));
         compared
     }
 
-    /// A heartbeat names the leases the worker has, among them those `in_slots`.
+    /// A heartbeat names the leases the worker has, among them those `in_slots`. Each is renewed: a lease is
+    /// lost by the silence after the last sign of life, not after some sign before.
     pub fn on_heartbeat(
         &mut self,
         in_slots: &BTreeSet<LeaseRef>,
         named: &BTreeSet<LeaseRef>,
+        least: Millis,
         now: Mono,
     ) -> Compared {
         let mut compared = Compared::default();
@@ -181,10 +205,7 @@ impl Holdings {
         for (id, held) in &mut self.0 {
             if named.contains(&LeaseRef { lease: *id, fence: held.fence }) {
                 held.unnamed = 0;
-                if held.renewed_at.is_none_or(|at| at.until(now) >= RENEW_EVERY) {
-                    held.renewed_at = Some(now);
-                    compared.renew.push(*id);
-                }
+                compared.renew.push((*id, held.lost_after(least, now)));
                 continue;
             }
             // An offer and the heartbeat may have crossed on their way.
@@ -241,7 +262,7 @@ fn answer_by(held: &Held) -> Option<Mono> {
     }
 }
 
-fn of_row(row: &Live, frames: Option<u32>) -> Held {
+fn of_row(row: &Live, frames: Option<u32>, now: Now) -> Held {
     let stage = match (row.outcome, row.state) {
         (Some(Outcome::Rendered), _) => Stage::Delivering,
         // The worker names it, so it has taken it.
@@ -255,8 +276,9 @@ fn of_row(row: &Live, frames: Option<u32>) -> Held {
         job: row.job,
         frames,
         stage,
+        lost_after: row.lost_after,
+        begun_at: row.started_at.map(|at| Mono(now.mono.0.saturating_sub(at.until(now.wall).0))),
         unnamed: 0,
-        renewed_at: None,
     }
 }
 
@@ -274,7 +296,7 @@ mod tests {
 
     fn row(n: u128, state: LeaseState) -> Live {
         let (task, job) = (TaskId::from_u128(n), JobId::from_u128(1));
-        Live { lease: lease(n), slot: 0, task, job, state, outcome: None }
+        Live { lease: lease(n), slot: 0, task, job, state, outcome: None, lost_after: None, started_at: None }
     }
 
     fn offer(n: u128) -> Offer {
@@ -295,9 +317,20 @@ mod tests {
         }
     }
 
+    const LEAST: Millis = Millis::from_secs(60);
+
+    fn at(seconds: u64) -> Now {
+        let ms = seconds * 1_000;
+        Now { mono: Mono(ms), wall: UnixMillis(i64::try_from(ms).unwrap()) }
+    }
+
+    fn reconcile(holdings: &mut Holdings, named: &[LeaseRef], live: &[Live]) -> Compared {
+        holdings.reconcile(named, live, LEAST, at(0))
+    }
+
     fn beat(holdings: &mut Holdings, named: &[LeaseRef], at: u64) -> Compared {
         let named = named.iter().copied().collect();
-        holdings.on_heartbeat(&named, &named, Mono(at))
+        holdings.on_heartbeat(&named, &named, LEAST, Mono(at))
     }
 
     #[test]
@@ -305,45 +338,61 @@ mod tests {
         let mut holdings = Holdings::default();
         let live = [row(1, LeaseState::Running), row(2, LeaseState::Offered), row(3, LeaseState::Accepted)];
         let stale = LeaseRef { fence: 7, ..lease(3) };
-        let compared = holdings.reconcile(&[lease(1), stale, lease(9)], &live);
+        let compared = reconcile(&mut holdings, &[lease(1), stale, lease(9)], &live);
         assert_eq!(compared.foreign, [], "the first heartbeat tells whether a slot works on them");
         assert_eq!(compared.lost, [lease(2).lease, lease(3).lease]);
-        assert_eq!(compared.renew, [lease(1).lease]);
+        assert_eq!(compared.renew, [(lease(1).lease, LEAST)]);
         assert!(holdings.get(lease(1)).is_some() && holdings.len() == 1);
     }
 
     #[test]
     fn a_lease_that_ended_while_the_worker_was_elsewhere_is_its_no_more() {
         let mut holdings = Holdings::default();
-        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
-        holdings.reconcile(&[lease(1)], &[]);
+        reconcile(&mut holdings, &[lease(1)], &[row(1, LeaseState::Running)]);
+        reconcile(&mut holdings, &[lease(1)], &[]);
         assert_eq!(beat(&mut holdings, &[lease(1)], 0).foreign, [lease(1)], "it is told to stop");
     }
 
     #[test]
     fn an_offer_that_went_to_the_connection_before_is_given_back() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(5), Mono(0));
-        assert_eq!(holdings.reconcile(&[], &[]).lost, [lease(5).lease]);
+        holdings.offer(&offer(5), None, Mono(0));
+        assert_eq!(reconcile(&mut holdings, &[], &[]).lost, [lease(5).lease]);
     }
 
     #[test]
-    fn a_named_lease_is_renewed_now_and_then_and_a_foreign_one_is_to_stop() {
+    fn a_named_lease_is_renewed_and_a_foreign_one_is_to_stop() {
         let mut holdings = Holdings::default();
-        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
+        reconcile(&mut holdings, &[lease(1)], &[row(1, LeaseState::Running)]);
+        let compared = beat(&mut holdings, &[lease(1), lease(2)], 0);
+        assert_eq!((compared.renew, compared.foreign), (vec![(lease(1).lease, LEAST)], vec![lease(2)]));
+    }
+
+    #[test]
+    fn a_long_frame_keeps_its_lease_for_longer() {
+        let mut holdings = Holdings::default();
+        holdings.offer(&offer(1), Some(Millis::from_secs(300)), Mono(0));
+        holdings.offer(&offer(2), None, Mono(0));
+        holdings.advance(lease(2).lease, Stage::Running, Mono(1_000));
+        let known = Live { lost_after: Some(Millis::from_secs(300)), ..row(1, LeaseState::Running) };
+        let first = Live { started_at: Some(UnixMillis(1_000)), ..row(2, LeaseState::Running) };
         let named = [lease(1), lease(2)];
-        assert_eq!(beat(&mut holdings, &named, 0).renew, [lease(1).lease]);
-        let second = beat(&mut holdings, &named, RENEW_EVERY.0 - 1);
-        assert_eq!((second.renew, second.foreign), (vec![], vec![lease(2)]));
-        assert_eq!(beat(&mut holdings, &named, RENEW_EVERY.0).renew, [lease(1).lease]);
+        let mut anew = Holdings::default();
+        anew.reconcile(&named, &[known, first], LEAST, at(61));
+        for (seconds, second) in [(61, 60), (601, 300), (5_000, 600)] {
+            let expected =
+                vec![(lease(1).lease, Millis::from_secs(300)), (lease(2).lease, Millis::from_secs(second))];
+            assert_eq!(beat(&mut holdings, &named, seconds * 1_000).renew, expected);
+            assert_eq!(beat(&mut anew, &named, seconds * 1_000).renew, expected, "after a restart too");
+        }
     }
 
     #[test]
     fn a_lease_the_worker_forgot_is_lost_after_three_heartbeats_but_an_offer_may_be_on_its_way() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(1), Mono(0));
-        holdings.offer(&offer(2), Mono(0));
-        holdings.advance(lease(1).lease, Stage::Accepted);
+        holdings.offer(&offer(1), None, Mono(0));
+        holdings.offer(&offer(2), None, Mono(0));
+        holdings.advance(lease(1).lease, Stage::Accepted, Mono(0));
         for at in 0..2 {
             assert_eq!(beat(&mut holdings, &[], at).lost, []);
         }
@@ -358,7 +407,7 @@ mod tests {
     #[test]
     fn an_unanswered_offer_is_taken_back_at_its_time() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(1), Mono(10));
+        holdings.offer(&offer(1), None, Mono(10));
         let by = holdings.next_deadline().unwrap();
         assert_eq!(by, Mono(10).plus(OFFER_ANSWER_WITHIN));
         assert_eq!(holdings.take_unanswered(Mono(by.0 - 1)), []);
@@ -369,47 +418,47 @@ mod tests {
     #[test]
     fn a_lease_whose_frames_are_on_their_way_is_not_foreign() {
         let mut holdings = Holdings::default();
-        assert_eq!(holdings.reconcile(&[lease(1)], &[]).foreign, []);
+        assert_eq!(reconcile(&mut holdings, &[lease(1)], &[]).foreign, []);
         let delivering = BTreeSet::from([lease(1)]);
-        assert_eq!(holdings.on_heartbeat(&BTreeSet::new(), &delivering, Mono(0)).foreign, []);
+        assert_eq!(holdings.on_heartbeat(&BTreeSet::new(), &delivering, LEAST, Mono(0)).foreign, []);
         assert_eq!(beat(&mut holdings, &[lease(1)], 1).foreign, [lease(1)], "now a slot works on it");
     }
 
     #[test]
     fn a_reconnect_leaves_the_slot_of_a_delivering_lease_free() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(1), Mono(0));
-        holdings.advance(lease(1).lease, Stage::Delivering);
-        holdings.reconcile(&[lease(1)], &[row(1, LeaseState::Running)]);
+        holdings.offer(&offer(1), None, Mono(0));
+        holdings.advance(lease(1).lease, Stage::Delivering, Mono(0));
+        reconcile(&mut holdings, &[lease(1)], &[row(1, LeaseState::Running)]);
         assert_eq!((holdings.count_on(0), holdings.len()), (0, 1));
     }
 
     #[test]
     fn a_word_that_comes_twice_leads_nowhere_back() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(1), Mono(0));
+        holdings.offer(&offer(1), None, Mono(0));
         let stages = [Stage::Accepted, Stage::Running, Stage::Delivering];
         for (at, stage) in stages.into_iter().enumerate() {
-            assert!(holdings.advance(lease(1).lease, stage), "{stage:?}");
+            assert!(holdings.advance(lease(1).lease, stage, Mono(0)), "{stage:?}");
             for before in &stages[..=at] {
-                assert!(!holdings.advance(lease(1).lease, *before), "{before:?} after {stage:?}");
+                assert!(!holdings.advance(lease(1).lease, *before, Mono(0)), "{before:?} after {stage:?}");
                 assert_eq!(holdings.get(lease(1)).map(|held| held.stage), Some(stage));
             }
         }
         assert_eq!(holdings.count_on(0), 0, "the slot is still free");
-        assert!(!holdings.advance(lease(2).lease, Stage::Running), "not the worker's");
+        assert!(!holdings.advance(lease(2).lease, Stage::Running, Mono(0)), "not the worker's");
     }
 
     #[test]
     fn a_rendered_lease_leaves_its_slot_free() {
         let mut holdings = Holdings::default();
-        holdings.offer(&offer(1), Mono(0));
-        holdings.offer(&offer(2), Mono(0));
+        holdings.offer(&offer(1), None, Mono(0));
+        holdings.offer(&offer(2), None, Mono(0));
         assert_eq!((holdings.count_on(0), holdings.count_on(1)), (2, 0));
-        holdings.advance(lease(1).lease, Stage::Delivering);
+        holdings.advance(lease(1).lease, Stage::Delivering, Mono(0));
         assert_eq!(holdings.count_on(0), 1);
         let delivering = Live { outcome: Some(Outcome::Rendered), ..row(3, LeaseState::Running) };
-        holdings.reconcile(&[lease(3)], &[delivering]);
+        reconcile(&mut holdings, &[lease(3)], &[delivering]);
         assert_eq!(holdings.count_on(0), 0);
     }
 }

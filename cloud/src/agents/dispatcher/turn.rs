@@ -10,7 +10,9 @@ use pictor_actors::limits::FRAMES_PER_TASK_MAX;
 use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
 use pictor_actors::protocol::{LeaseRef, Offer, TaskSpec};
 use pictor_actors::supervise::Door;
+use pictor_actors::units::Millis;
 use pictor_cloud_domain::job::chunking::PENDING_MAX;
+use pictor_cloud_domain::liveness::lost_after;
 use pictor_cloud_domain::placement::{self, Absence, Dropped, Plan, Problem, SlotIn, TaskIn};
 
 use crate::agents::fleet::{Capacity, GetCapacity, OfferTask, OfferTasks, SlotCapacity};
@@ -151,9 +153,12 @@ async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usiz
         .iter()
         .filter_map(|grant| {
             let expected_fence = ready.get(&grant.task)?.fence;
-            let (lease, expires_at) = (LeaseId::generate(), now.plus(reach.ports.lease_ttl));
+            let least = reach.ports.timing.lease_ttl;
+            let mean = jobs.get(&grant.job).and_then(JobRow::frame_mean);
+            let lost_after = mean.map(|mean| lost_after(Some(mean), least));
+            let (lease, expires_at) = (LeaseId::generate(), now.plus(lost_after.unwrap_or(least)));
             let (task, worker, slot) = (grant.task, grant.worker, grant.slot);
-            Some(Grant { lease, task, worker, slot, expected_fence, expires_at })
+            Some(Grant { lease, task, worker, slot, expected_fence, expires_at, lost_after })
         })
         .collect();
     let ahead: BTreeSet<_> = plan.grants.iter().filter(|grant| grant.ahead).map(|grant| grant.task).collect();
@@ -203,5 +208,5 @@ fn offer_of(lease: &LeaseRow, ready: ReadyTask, job: &JobRow, ahead: bool) -> Op
     };
     let lease_ref = LeaseRef { lease: lease.id, fence: lease.fence };
     let offer = Offer { lease: lease_ref, slot: lease.slot, ahead, task };
-    Some(OfferTask { worker: lease.worker_id, offer })
+    Some(OfferTask { worker: lease.worker_id, offer, lost_after: lease.lost_after_ms.map(Millis) })
 }

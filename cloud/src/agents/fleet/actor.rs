@@ -88,7 +88,10 @@ impl Fleet {
         let lease = task.offer.lease.lease;
         let number = self.free.offer(worker, slot, job, lease);
         let offered = match self.wiring.nodes.get(worker) {
-            Some(node) => node.try_send(OfferLease { offer: Box::new(task.offer), number }),
+            Some(node) => {
+                let (offer, lost_after) = (Box::new(task.offer), task.lost_after);
+                node.try_send(OfferLease { offer, lost_after, number })
+            }
             None => Err(DoorError::Closed),
         };
         if let Err(error) = offered {

@@ -6,7 +6,7 @@ use actix::Message;
 use actix::prelude::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use pictor_actors::ids::LeaseId;
 use pictor_actors::supervise::{Door, Keeping, Phase, RestartBudget, keep};
-use pictor_actors::units::Millis;
+use pictor_actors::units::{Millis, UnixMillis};
 use pictor_cloud_domain::lease::Outcome;
 
 use super::actor::Fleet;
@@ -44,12 +44,12 @@ impl Fleet {
         }
         self.is_writing = true;
         let (store, clock) = (self.wiring.store.clone(), self.wiring.clock.clone());
-        let (metrics, lease_ttl) = (self.wiring.metrics.clone(), self.wiring.timing.lease_ttl);
+        let metrics = self.wiring.metrics.clone();
         // The last rows of a stop are waited for.
         let held = self.wiring.shutdown.hold(Phase::Draining, "heartbeats");
         let writing = async move {
             let begun = clock.now();
-            let written = store_batch(&store, &batch, begun.wall.plus(lease_ttl)).await;
+            let written = store_batch(&store, &batch, begun.wall).await;
             metrics.store_took("save_heartbeats", clock.now().elapsed(begun.mono).to_duration());
             drop(held);
             (batch, written)
@@ -106,13 +106,11 @@ impl Fleet {
     }
 }
 
-async fn store_batch(
-    store: &Store,
-    batch: &Batch,
-    expires_at: pictor_actors::units::UnixMillis,
-) -> Result<(), StoreError> {
+async fn store_batch(store: &Store, batch: &Batch, now: UnixMillis) -> Result<(), StoreError> {
     if !batch.heartbeats.is_empty() || !batch.renewals.is_empty() {
-        let saving = store.save_heartbeats(&batch.heartbeats, &batch.renewals, expires_at);
+        // Counted from now, not from when each was heard: never too short.
+        let renew: Vec<_> = batch.renewals.iter().map(|(lease, after)| (*lease, now.plus(*after))).collect();
+        let saving = store.save_heartbeats(&batch.heartbeats, &renew);
         between("heartbeats.before", saving, "heartbeats.after").await?;
     }
     if !batch.minutes.is_empty() {

@@ -86,8 +86,8 @@ impl Fleet {
             return;
         }
         batch.heartbeats.iter().for_each(|beat| self.elsewhere.tell_changed(beat.worker));
-        let (store, beats, leases) =
-            (self.wiring.store.clone(), batch.heartbeats.clone(), batch.renewals.clone());
+        let (store, beats) = (self.wiring.store.clone(), batch.heartbeats.clone());
+        let leases: Vec<_> = batch.renewals.iter().map(|(lease, _)| *lease).collect();
         let looking = async move {
             let workers = store.worker_news(&beats).await?;
             let leases = store.lease_news(&leases).await?;

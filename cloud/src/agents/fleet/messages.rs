@@ -5,7 +5,7 @@ use pictor_actors::ids::{AccountId, JobId, LeaseId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{Cancel, Offer};
 use pictor_actors::supervise::Door;
-use pictor_actors::units::UnixMillis;
+use pictor_actors::units::{Millis, UnixMillis};
 use pictor_cloud_domain::placement::Absence;
 
 use crate::agents::worker_live::WorkerLive;
@@ -57,6 +57,8 @@ pub struct OfferTask {
     pub worker: WorkerId,
     /// What it hears.
     pub offer: Offer,
+    /// Silence after which the lease is lost; nothing: not known yet.
+    pub lost_after: Option<Millis>,
 }
 
 /// A lease that has ended in the store: the worker is to stop it.
@@ -122,8 +124,8 @@ pub struct NodeReport {
     pub offers_seen: u64,
     /// A sign of life to store.
     pub heartbeat: Option<HeartbeatRow>,
-    /// Leases to renew.
-    pub renew: Vec<LeaseId>,
+    /// Leases to renew, with the silence after which each is lost.
+    pub renew: Vec<(LeaseId, Millis)>,
     /// A minute that is over.
     pub minute: Option<WorkerMinuteRow>,
 }

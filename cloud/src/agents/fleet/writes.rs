@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pictor_actors::ids::{LeaseId, WorkerId};
+use pictor_actors::units::Millis;
 
 use crate::store::{HeartbeatRow, WorkerMinuteRow};
 
@@ -16,7 +17,8 @@ const MINUTES_MAX: usize = 50_000;
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     heartbeats: BTreeMap<WorkerId, HeartbeatRow>,
-    renewals: BTreeSet<LeaseId>,
+    /// With the silence after which each is lost.
+    renewals: BTreeMap<LeaseId, Millis>,
     minutes: Vec<WorkerMinuteRow>,
     /// Renewals of the write under way.
     renewing: BTreeSet<LeaseId>,
@@ -28,7 +30,7 @@ pub(super) struct Writes {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
     pub heartbeats: Vec<HeartbeatRow>,
-    pub renewals: Vec<LeaseId>,
+    pub renewals: Vec<(LeaseId, Millis)>,
     pub minutes: Vec<WorkerMinuteRow>,
 }
 
@@ -48,7 +50,7 @@ impl Writes {
     }
 
     /// Leases to renew.
-    pub fn renew(&mut self, leases: impl IntoIterator<Item = LeaseId>) {
+    pub fn renew(&mut self, leases: impl IntoIterator<Item = (LeaseId, Millis)>) {
         self.renewals.extend(leases);
     }
 
@@ -63,7 +65,7 @@ impl Writes {
     pub fn take(&mut self) -> Batch {
         let heartbeats = (0..BATCH).map_while(|_| self.heartbeats.pop_first().map(|(_, row)| row)).collect();
         let renewals: Vec<_> = (0..BATCH).map_while(|_| self.renewals.pop_first()).collect();
-        self.renewing = renewals.iter().copied().collect();
+        self.renewing = renewals.iter().map(|(lease, _)| *lease).collect();
         let minutes = self.minutes.drain(..self.minutes.len().min(BATCH)).collect();
         Batch { heartbeats, renewals, minutes }
     }
@@ -76,7 +78,7 @@ impl Writes {
 
     /// Those of these leases whose renewal is not stored yet; nothing while writes fail.
     pub fn waiting_of(&self, mut leases: Vec<LeaseId>) -> Option<Vec<LeaseId>> {
-        leases.retain(|lease| self.renewals.contains(lease) || self.renewing.contains(lease));
+        leases.retain(|lease| self.renewals.contains_key(lease) || self.renewing.contains(lease));
         (!self.is_failing).then_some(leases)
     }
 
@@ -87,7 +89,9 @@ impl Writes {
         for row in batch.heartbeats {
             self.heartbeats.entry(row.worker).or_insert(row);
         }
-        self.renewals.extend(batch.renewals);
+        for (lease, lost_after) in batch.renewals {
+            self.renewals.entry(lease).or_insert(lost_after);
+        }
         batch.minutes.into_iter().for_each(|row| self.minute(row));
     }
 
@@ -132,20 +136,20 @@ mod tests {
         let mut writes = Writes::default();
         writes.heartbeat(row(1, 1, None));
         writes.heartbeat(row(2, 1, None));
-        writes.renew([LeaseId::from_u128(7)]);
+        writes.renew([(LeaseId::from_u128(7), Millis(60))]);
         let failed = writes.take();
         writes.heartbeat(row(1, 5, None));
         writes.put_back(failed);
         let again = writes.take();
         assert_eq!(again.heartbeats, [row(1, 5, None), row(2, 1, None)]);
-        assert_eq!(again.renewals, [LeaseId::from_u128(7)]);
+        assert_eq!(again.renewals, [(LeaseId::from_u128(7), Millis(60))]);
     }
 
     #[test]
     fn a_renewal_waits_until_its_write_is_done_and_nothing_is_known_while_writes_fail() {
         let (one, other) = (LeaseId::from_u128(1), LeaseId::from_u128(2));
         let mut writes = Writes::default();
-        writes.renew([one]);
+        writes.renew([(one, Millis(60))]);
         assert_eq!(writes.waiting_of(vec![one, other]), Some(vec![one]));
         let batch = writes.take();
         assert_eq!(writes.waiting_of(vec![one, other]), Some(vec![one]), "under way");

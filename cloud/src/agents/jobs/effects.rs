@@ -123,11 +123,8 @@ pub(super) async fn read_rows(store: &Store, job: JobId) -> Result<Rows, StoreEr
 /// The rows to build an actor from, and the render times of the frames that are there.
 pub(super) async fn read_to_build(store: &Store, job: JobId) -> Result<(Rows, FrameTimes), StoreError> {
     let rows = tried(BUILD_TRIES, || read_rows(store, job)).await?;
-    let only = [job];
-    let mean = retried(|| store.frame_means_ms(&only)).await?.remove(&job).unwrap_or_default();
-    let count = u64::from(rows.job.frames_done);
-    let times = FrameTimes { count, total: Millis(mean.saturating_mul(count)) };
-    Ok((rows, times))
+    let (count, total) = (u64::from(rows.job.frames_done), Millis(rows.job.render_ms_total));
+    Ok((rows, FrameTimes { count, total }))
 }
 
 pub(super) async fn reload(reach: Rc<Reach>, job: JobId, changes: u64) -> Happened {

@@ -305,6 +305,10 @@ impl Handler<FrameStored> for Job {
         if stored.task_completed {
             self.tracking.task_ended(stored.task);
             self.reach.ended(vec![(stored.worker, lease)]);
+            for other in &stored.not_needed {
+                let lease = LeaseRef { lease: other.id, fence: other.fence };
+                self.reach.cancel(other.worker_id, lease, CancelReason::Superseded);
+            }
             self.tell_owner();
             self.reach.wake();
         }

@@ -1,12 +1,14 @@
 //! Leases whose worker fell silent: their tasks go back to the queue, unless they keep silencing workers.
+//! None is taken while the brake holds.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pictor_actors::now::{Mono, Now};
+use pictor_actors::now::Now;
 use pictor_actors::protocol::{Cancel, CancelReason, FailureClass, LeaseRef};
 use pictor_actors::units::{Millis, UnixMillis};
 use pictor_cloud_domain::lease::Outcome;
+use pictor_cloud_domain::liveness::{Brake, Census, Hold, STORM_MAX};
 use pictor_cloud_domain::task::{Verdict, judge_loss};
 
 use crate::agents::dispatcher::Wake;
@@ -29,8 +31,7 @@ pub struct ExpiredLeases {
     doors: WorkDoors,
     /// When the pass before began.
     last: Rc<Cell<Now>>,
-    /// Nothing is taken away before: workers need the time to come back.
-    patient_until: Rc<Cell<Mono>>,
+    brake: Rc<RefCell<Brake>>,
 }
 
 impl ExpiredLeases {
@@ -38,12 +39,12 @@ impl ExpiredLeases {
     #[must_use]
     pub fn new(ports: Ports, doors: WorkDoors) -> Self {
         let now = ports.clock.now();
-        let patient_until = now.mono.plus(ports.lease_ttl);
-        Self { ports, doors, last: Rc::new(Cell::new(now)), patient_until: Rc::new(Cell::new(patient_until)) }
+        let brake = Brake::new(ports.timing.patience, now.mono);
+        Self { ports, doors, last: Rc::new(Cell::new(now)), brake: Rc::new(RefCell::new(brake)) }
     }
 
-    /// One pass. After a start, and after a time in which renewals could not be stored, nothing is taken away
-    /// for as long as a lease lasts.
+    /// One pass. After a start, after a time in which renewals could not be stored, and while most workers
+    /// fell silent together, nothing is taken away.
     pub async fn pass(self) {
         let now = self.ports.clock.now();
         if has_paused(self.last.replace(now), now) {
@@ -60,11 +61,29 @@ impl ExpiredLeases {
     }
 
     fn be_patient(&self, why: &'static str) {
-        tracing::info!(why, "silent workers keep their leases a while longer");
-        self.patient_until.set(self.ports.clock.now().mono.plus(self.ports.lease_ttl));
+        self.brake.borrow_mut().was_away(why, self.ports.clock.now().mono);
+    }
+
+    /// Why nothing may be taken away now. Each change is logged once.
+    async fn hold(&self, now: Now) -> Result<Option<Hold>, StoreError> {
+        let since = UnixMillis(now.wall.0.saturating_sub_unsigned(STORM_MAX.0));
+        let signs = self.ports.store.last_signs(since).await?;
+        let timing = &self.ports.timing;
+        let stale_after = timing.limits.for_interval(timing.policy.interval(signs.len())).stale_after;
+        let census = Census::of(signs.iter().map(|sign| sign.until(now.wall)), stale_after);
+        let hold = self.brake.borrow().holds(&census, now.mono);
+        let before = self.ports.held_back.set(hold);
+        match (before, hold) {
+            (Some(Hold::Storm { .. }), Some(Hold::Storm { .. })) => {}
+            (before, hold) if before == hold => {}
+            (_, Some(hold)) => tracing::warn!("{hold}"),
+            (_, None) => tracing::info!("silent workers lose their tasks again when their time is over"),
+        }
+        Ok(hold)
     }
 
     async fn release(&self, now: Now) -> Result<usize, StoreError> {
+        let hold = self.hold(now).await?;
         let mut expired = self.ports.store.expired_leases(now.wall, LEASES_MAX).await?;
         if expired.is_empty() {
             return Ok(0);
@@ -74,7 +93,7 @@ impl ExpiredLeases {
             self.be_patient("signs of life could not be stored");
             return Ok(0);
         };
-        if now.mono < self.patient_until.get() {
+        if hold.is_some() {
             return Ok(0);
         }
         expired.retain(|lease| !renewing.contains(&lease.id));

@@ -21,7 +21,7 @@ use super::ports::{Ports, WorkDoors};
 use crate::blobs::Blobs;
 
 /// How often expired leases are looked for: short beside the time a silent worker keeps them.
-const LEASES_EVERY: Millis = Millis::from_secs(5);
+const LEASES_EVERY: Millis = Millis::from_secs(2);
 /// How often what is merely old is looked for.
 const STALE_EVERY: Millis = Millis::from_secs(600);
 

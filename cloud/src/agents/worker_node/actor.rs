@@ -122,10 +122,11 @@ impl WorkerNode {
         });
         let hello = *adopt.hello;
         let live: Vec<Live> = adopt.opened.live_leases.iter().map(live_of).collect();
-        let compared = self.holdings.reconcile(&hello.held, &live);
-        self.take_facts(hello);
         let after =
             self.wiring.timing.policy.next_after(self.wiring.nodes.connected(), super::effects::random());
+        let least = self.wiring.timing.lost_after_least(after);
+        let compared = self.holdings.reconcile(&hello.held, &live, least, now);
+        self.take_facts(hello);
         self.liveness.on_sign(now.mono, after);
         self.last_heartbeat_at = Some(now.wall);
         self.release(compared.lost, Outcome::Released, context);
@@ -241,6 +242,8 @@ fn live_of(row: &LeaseRow) -> Live {
         job: row.job_id,
         state: row.state,
         outcome: row.outcome,
+        lost_after: row.lost_after_ms.map(Millis),
+        started_at: row.started_at,
     }
 }
 

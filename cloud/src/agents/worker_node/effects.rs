@@ -60,6 +60,18 @@ impl WorkerNode {
         context.spawn(forgetting.into_actor(self));
     }
 
+    /// The worker said goodbye: in the store too its silence means nothing from now on.
+    pub(super) fn leave_link(&self, link: LinkId, context: &mut Context<Self>) {
+        let (store, clock, worker) = (self.wiring.store.clone(), self.wiring.clock.clone(), self.id);
+        let leaving = async move {
+            let leave = || store.leave_link(worker, link, clock.now().wall);
+            if let Err(error) = retried(leave).await {
+                tracing::warn!(%worker, %link, %error, "a goodbye was not stored");
+            }
+        };
+        context.spawn(leaving.into_actor(self));
+    }
+
     /// Writes down what the machine is now. A worker finds its programs one after the other: a few changes
     /// cost one write, and pages read what was written.
     pub(super) fn save_machine_soon(&mut self, context: &mut Context<Self>) {

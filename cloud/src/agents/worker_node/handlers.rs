@@ -56,7 +56,7 @@ impl Handler<OfferLease> for WorkerNode {
     fn handle(&mut self, message: OfferLease, context: &mut Context<Self>) {
         let (now, lease) = (self.wiring.now(), message.offer.lease);
         self.offers_seen = message.number;
-        self.holdings.offer(&message.offer, now.mono);
+        self.holdings.offer(&message.offer, message.lost_after, now.mono);
         if !self.say(ToWorker::Offer(message.offer)) {
             self.holdings.remove(lease.lease);
             self.release(vec![lease.lease], Outcome::NotAnswered, context);

@@ -64,7 +64,9 @@ impl WorkerNode {
             self.wiring.timing.policy.next_after(self.wiring.nodes.connected(), super::effects::random());
         self.liveness.on_sign(now.mono, after);
         self.last_heartbeat_at = Some(now.wall);
-        let compared = self.holdings.on_heartbeat(&in_slots(&heartbeat), &named(&heartbeat), now.mono);
+        let (in_slots, named, least) =
+            (in_slots(&heartbeat), named(&heartbeat), self.wiring.timing.lost_after_least(after));
+        let compared = self.holdings.on_heartbeat(&in_slots, &named, least, now.mono);
         self.activity = Some(heartbeat.activity);
         self.take_statuses(heartbeat.slots);
         if !compared.lost.is_empty() {
@@ -94,7 +96,7 @@ impl WorkerNode {
         let leases = self.holdings.clear();
         self.release(leases, Outcome::Released, context);
         if let Some(link) = self.link.as_ref().map(|link| link.id) {
-            self.forget_link(link, context);
+            self.leave_link(link, context);
         }
         self.lose_link();
         self.report(now);
@@ -103,10 +105,8 @@ impl WorkerNode {
     /// Something about an attempt: taken only under a lease that is the worker's.
     fn on_attempt(&mut self, lease: LeaseRef, said: FromWorker, context: &mut Context<Self>) {
         let Some(held) = self.holdings.get(lease) else {
-            // It may have crossed our own cancel; the worker's answer to this one ends the matter.
-            if !matches!(said, FromWorker::Decline(_) | FromWorker::AttemptEnded(_)) {
-                self.cancel(lease, CancelReason::Superseded);
-            }
+            // Stale, whatever it is: the worker hears so each time, and then has no more to say about it.
+            self.cancel(lease, CancelReason::Superseded);
             return;
         };
         let (job, task, slot) = (held.job, held.task, held.slot);
@@ -124,8 +124,8 @@ impl WorkerNode {
     /// Keeps what concerns the worker itself; true if it is worth a report.
     fn note_attempt(&mut self, lease: LeaseRef, slot: u16, said: &FromWorker) -> bool {
         match said {
-            FromWorker::Accept(_) => return self.holdings.advance(lease.lease, Stage::Accepted),
-            FromWorker::AttemptStarted(_) => return self.holdings.advance(lease.lease, Stage::Running),
+            FromWorker::Accept(_) => return self.advance(lease, Stage::Accepted),
+            FromWorker::AttemptStarted(_) => return self.advance(lease, Stage::Running),
             FromWorker::Decline(decline) => {
                 tracing::info!(worker = %self.id, lease = %lease.lease, reason = ?decline.reason, "declined");
                 self.holdings.remove(lease.lease);
@@ -144,10 +144,14 @@ impl WorkerNode {
         true
     }
 
+    fn advance(&mut self, lease: LeaseRef, stage: Stage) -> bool {
+        self.holdings.advance(lease.lease, stage, self.wiring.now().mono)
+    }
+
     fn note_end(&mut self, lease: LeaseRef, outcome: &pictor_actors::protocol::AttemptOutcome) -> bool {
         use pictor_actors::protocol::AttemptOutcome;
         match outcome {
-            AttemptOutcome::Rendered => self.holdings.advance(lease.lease, Stage::Delivering),
+            AttemptOutcome::Rendered => self.advance(lease, Stage::Delivering),
             AttemptOutcome::Failed { .. } | AttemptOutcome::Stopped => {
                 self.holdings.remove(lease.lease).is_some()
             }

@@ -50,6 +50,8 @@ pub struct LinkGone(pub LinkId);
 pub struct OfferLease {
     /// What it hears.
     pub offer: Box<Offer>,
+    /// Silence after which the lease is lost; nothing: not known yet.
+    pub lost_after: Option<Millis>,
     /// Counts the fleet's offers to this worker, so that the fleet knows which of them a report has seen.
     pub number: u64,
 }

@@ -3,6 +3,7 @@
 use pictor_actors::ids::LeaseId;
 use pictor_actors::now::Now;
 use pictor_actors::protocol::{MetricSample, Pause, PauseReason, SlotFacts, WorkerActivity};
+use pictor_actors::units::Millis;
 use pictor_cloud_domain::liveness::{Connection, stored_connection};
 use pictor_cloud_domain::placement::Absence;
 
@@ -28,7 +29,12 @@ impl WorkerNode {
     }
 
     /// A sign of life: goes to the store with the fleet's next write.
-    pub(super) fn report_sign(&mut self, sample: Option<MetricSample>, renew: Vec<LeaseId>, now: Now) {
+    pub(super) fn report_sign(
+        &mut self,
+        sample: Option<MetricSample>,
+        renew: Vec<(LeaseId, Millis)>,
+        now: Now,
+    ) {
         let minute = sample.clone().and_then(|sample| self.readings.push(sample, now.wall)).map(
             |(minute_at, readings)| WorkerMinuteRow {
                 worker_id: self.id,

@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use pictor_actors::ids::WorkerId;
+use pictor_cloud_domain::liveness::Hold;
 use serde::Deserialize;
 
 use super::{Place, chrome, crumb, form_errors, needs_role, ok, refused, see};
@@ -87,6 +88,7 @@ pub async fn list(
         sorts: SORTS.iter().map(link).collect(),
         next_href: next.map(|next| address("/workers", &[("q", &q), ("sort", sort), ("cursor", &next)])),
         is_later_page: !cursor.is_empty(),
+        held_back: held_back(&state, &caller),
         sort: sort.to_owned(),
         search: q,
     };
@@ -94,6 +96,12 @@ pub async fn list(
     chrome.live = Some("/events?topic=workers".to_owned());
     chrome.refresh = Some(30);
     ok(&state, &chrome, &view)
+}
+
+/// Why silent workers keep their tasks, for operators. That the cloud has just started they know themselves.
+fn held_back(state: &AppState, caller: &SignedIn) -> Option<String> {
+    let hold = state.farm.held_back().filter(|hold| *hold != Hold::Start)?;
+    caller.account.roles.contains(&Role::Operator).then(|| hold.to_string())
 }
 
 /// `GET /workers/new`.

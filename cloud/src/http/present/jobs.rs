@@ -50,9 +50,6 @@ async fn notes_of(state: &AppState, rows: &[JobRow]) -> Answer<BTreeMap<JobId, N
     for failure in state.store.job_failures(&jobs).await? {
         notes.entry(failure.job_id).or_default().failures.push(failure);
     }
-    for (job, mean) in state.store.frame_means_ms(&jobs).await? {
-        notes.entry(job).or_default().frame_mean_ms = Some(mean);
-    }
     Ok(notes)
 }
 
@@ -66,8 +63,6 @@ pub async fn live_of(state: &AppState, row: &JobRow) -> Option<JobLive> {
 pub struct Notes {
     /// Its warnings.
     pub warnings: Vec<JobWarningRow>,
-    /// Mean render time of its stored frames.
-    pub frame_mean_ms: Option<u64>,
     /// Its failed attempts by class.
     pub failures: Vec<FailureRow>,
 }
@@ -88,7 +83,7 @@ pub fn job(row: &JobRow, live: Option<&JobLive>, notes: &Notes) -> Job {
         frames_in_hand: live.map(|live| u32::try_from(live.in_hand.len()).unwrap_or(u32::MAX)),
         progress: progress(row, in_hand),
         eta: live.and_then(|live| live.eta).map(time),
-        frame_mean_ms: notes.frame_mean_ms,
+        frame_mean_ms: row.frame_mean().map(|mean| mean.0),
         settings: settings(row),
         warnings: notes.warnings.iter().map(|warning| warning.text.clone()).collect(),
         failures: notes.failures.iter().map(failure).collect(),

@@ -6,7 +6,7 @@ mod notes;
 
 use pictor_actors::ids::{AccountId, JobId};
 use pictor_actors::protocol::assignment::{RenderEngine, RenderSettings};
-use pictor_actors::units::{BlobHash, UnixMillis};
+use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 use pictor_cloud_domain::job::JobState;
 
 use super::sql::row;
@@ -51,6 +51,8 @@ row! {
         pub frames_done: u32,
         /// Frames of tasks that were given up, not counting stored ones.
         pub frames_failed: u32,
+        /// Render time of the stored frames, all together.
+        pub render_ms_total: u64,
         /// Frames a task; nothing: by time.
         pub chunk: Option<u32>,
         /// Submitted.
@@ -63,6 +65,14 @@ row! {
         pub updated_at: UnixMillis,
         /// Rises with each change by a person or of state.
         pub version: i64,
+    }
+}
+
+impl JobRow {
+    /// What one of its frames took so far; nothing while none is stored.
+    #[must_use]
+    pub fn frame_mean(&self) -> Option<Millis> {
+        self.render_ms_total.checked_div(u64::from(self.frames_done)).map(Millis)
     }
 }
 

@@ -98,15 +98,6 @@ impl Store {
         self.of_jobs(sql, jobs).await
     }
 
-    /// Mean render time of the jobs' stored frames; without those that have none.
-    pub async fn frame_means_ms(&self, jobs: &[JobId]) -> Result<BTreeMap<JobId, u64>> {
-        // Whole milliseconds; the cast is for PostgreSQL, whose mean is NUMERIC.
-        let sql = "SELECT job_id, CAST(AVG(render_ms) AS BIGINT) AS number FROM frames
-                   WHERE job_id IN $jobs GROUP BY job_id";
-        let means: Vec<OfJob> = self.of_jobs(sql, jobs).await?;
-        Ok(means.into_iter().filter_map(|mean| Some((mean.job_id, mean.number?.try_into().ok()?))).collect())
-    }
-
     /// The number of each job's frame that was stored last; without jobs that have none.
     pub async fn newest_frames(&self, jobs: &[JobId]) -> Result<BTreeMap<JobId, i32>> {
         let sql = "SELECT jobs.id AS job_id, (SELECT frame FROM frames WHERE frames.job_id = jobs.id

@@ -165,8 +165,8 @@ impl Store {
     }
 
     /// Ends those of these leases that are live and puts their tasks back; returns the ones it ended. The
-    /// fence rises unless the end is the worker's own word (stopped, declined, left): what it has rendered by
-    /// then may still come.
+    /// fence rises unless the end is the worker's own word (stopped, declined, left). What was rendered by
+    /// then may still come, and counts where it is the first.
     pub async fn release_leases(
         &self,
         leases: &[LeaseId],

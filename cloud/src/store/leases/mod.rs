@@ -6,7 +6,7 @@ mod transitions;
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::FailureClass;
-use pictor_actors::units::UnixMillis;
+use pictor_actors::units::{Millis, UnixMillis};
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
 use super::sql::row;
@@ -45,6 +45,8 @@ row! {
         pub granted_at: UnixMillis,
         /// Released then, unless renewed.
         pub expires_at: UnixMillis,
+        /// Silence of its worker after which it is lost; nothing: not known at the grant.
+        pub lost_after_ms: Option<u64>,
         /// The attempt began.
         pub started_at: Option<UnixMillis>,
         /// It ended; nothing: live.
@@ -67,10 +69,13 @@ pub struct Grant {
     pub expected_fence: u64,
     /// Released then, unless renewed.
     pub expires_at: UnixMillis,
+    /// Silence of its worker after which it is lost; nothing: not known yet.
+    pub lost_after: Option<Millis>,
 }
 
 /// What became of a grant.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // most are granted, and a turn's few hundred do not live long
 pub enum GrantOutcome {
     /// The lease is stored; its fence is one above the expected one.
     Granted(LeaseRow),

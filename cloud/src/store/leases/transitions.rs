@@ -59,8 +59,9 @@ pub(super) async fn grant(session: &mut Session, grant: &Grant, now: UnixMillis)
     let Some(task) = taken else { return Ok(GrantOutcome::Refused) };
     let lease = session
         .one(
-            "INSERT INTO leases (id, task_id, job_id, worker_id, slot, fence, state, granted_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'offered', $7, $8) RETURNING *",
+            "INSERT INTO leases (id, task_id, job_id, worker_id, slot, fence, state, granted_at, expires_at,
+                 lost_after_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, 'offered', $7, $8, $9) RETURNING *",
             args![
                 grant.lease,
                 task.id,
@@ -70,6 +71,7 @@ pub(super) async fn grant(session: &mut Session, grant: &Grant, now: UnixMillis)
                 task.fence,
                 now,
                 grant.expires_at,
+                grant.lost_after.map(|after| after.0),
             ],
         )
         .await?;

@@ -6,7 +6,7 @@ use pictor_actors::units::UnixMillis;
 
 use super::WorkerRow;
 use crate::store::leases::live_of_worker;
-use crate::store::sql::{Column as _, Value, args, table};
+use crate::store::sql::{Column as _, Number, args, table};
 use crate::store::{LeaseRow, Result, Store};
 
 /// Rows that one statement of a batch changes: five values each stay far below both databases' limits.
@@ -63,7 +63,7 @@ impl Store {
                     .one(
                         "UPDATE workers SET link_id = $2, link_number = link_number + 1, bearer_hash = $3,
                              machine = $4, slots = $5, app_version = $6, hostname = $7, connected_at = $8,
-                             last_heartbeat_at = $8, disconnected_at = NULL, updated_at = $8,
+                             last_heartbeat_at = $8, disconnected_at = NULL, left_at = NULL, updated_at = $8,
                              replica_id = $9, live = NULL
                          WHERE id = $1 AND removed_at IS NULL RETURNING *",
                         values,
@@ -110,6 +110,27 @@ impl Store {
         .map(|_| ())
     }
 
+    /// Ends the connection of a worker that said goodbye, if it is still its newest: from now on its silence
+    /// means nothing.
+    pub async fn leave_link(&self, worker: WorkerId, link_id: LinkId, now: UnixMillis) -> Result<()> {
+        self.write_one(
+            "UPDATE workers SET link_id = NULL, bearer_hash = NULL, disconnected_at = $3, left_at = $3,
+                 updated_at = $3
+             WHERE id = $1 AND link_id = $2",
+            args![worker, link_id, now],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// When each worker was heard last that was heard since then and neither left nor was removed.
+    pub async fn last_signs(&self, since: UnixMillis) -> Result<Vec<UnixMillis>> {
+        let sql = "SELECT last_heartbeat_at AS number FROM workers
+                   WHERE last_heartbeat_at > $1 AND left_at IS NULL AND removed_at IS NULL";
+        let signs: Vec<Number> = self.all(sql, args![since]).await?;
+        Ok(signs.into_iter().map(|sign| UnixMillis(sign.number)).collect())
+    }
+
     /// Ends all connections: after a start none can be live, where one process is all there is. Bearers stay
     /// good, so that a frame on its way is not refused.
     pub async fn close_all_links(&self, now: UnixMillis) -> Result<u64> {
@@ -120,13 +141,12 @@ impl Store {
         .await
     }
 
-    /// Keeps many signs of life and renews these leases until `expires_at`, in one transaction. Ended leases
-    /// are not revived.
+    /// Keeps many signs of life and renews these leases, each until its moment, in one transaction. Ended
+    /// leases are not revived.
     pub async fn save_heartbeats(
         &self,
         heartbeats: &[HeartbeatRow],
-        renew: &[LeaseId],
-        expires_at: UnixMillis,
+        renew: &[(LeaseId, UnixMillis)],
     ) -> Result<()> {
         let mut heartbeats = heartbeats.to_vec();
         heartbeats.sort_by_key(|beat| beat.worker);
@@ -137,8 +157,9 @@ impl Store {
                 for some in renew.chunks(ROWS_A_STATEMENT) {
                     let wanted = table(1, some.len());
                     let select = format!("SELECT id FROM leases WHERE id IN {wanted} AND ended_at IS NULL");
-                    session.lock_rows(select, some.iter().map(LeaseId::value).collect()).await?;
-                    session.run(renew_text(some.len()), renew_values(some, expires_at)).await?;
+                    session.lock_rows(select, some.iter().map(|(lease, _)| lease.value()).collect()).await?;
+                    let values = some.iter().flat_map(|(lease, until)| args![lease, until]).collect();
+                    session.run(renew_text(some.len()), values).await?;
                 }
                 for some in heartbeats.chunks(ROWS_A_STATEMENT) {
                     let wanted = table(1, some.len());
@@ -168,12 +189,11 @@ fn beats_text(rows: usize) -> String {
 }
 
 fn renew_text(rows: usize) -> String {
-    let wanted = table(1, rows + 1).replacen("($1, ", "(", 1);
-    format!("UPDATE leases SET expires_at = $1 WHERE id IN {wanted} AND ended_at IS NULL AND expires_at < $1")
-}
-
-fn renew_values(leases: &[LeaseId], expires_at: UnixMillis) -> Vec<Value> {
-    let mut values = args![expires_at];
-    values.extend(leases.iter().map(LeaseId::value));
-    values
+    format!(
+        "WITH renewed (lease, until) AS (VALUES {})
+         UPDATE leases SET expires_at = renewed.until
+         FROM renewed WHERE leases.id = renewed.lease AND leases.ended_at IS NULL
+           AND leases.expires_at < renewed.until",
+        table(rows, 2)
+    )
 }

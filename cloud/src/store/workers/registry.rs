@@ -190,11 +190,6 @@ impl Store {
                 let live = live_of_worker(session, id).await?;
                 let ids: Vec<_> = live.iter().map(|lease| lease.id).collect();
                 let released = release(session, &ids, Outcome::Released, now).await?;
-                // What it still holds is not its word any more: nobody takes frames of it.
-                for lease in &released {
-                    let sql = "UPDATE tasks SET fence = fence + 1 WHERE id = $1";
-                    session.run(sql, args![lease.task_id]).await?;
-                }
                 session
                     .run(
                         "UPDATE workers SET removed_at = $2, updated_at = $2, public_key = NULL,

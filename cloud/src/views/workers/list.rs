@@ -29,6 +29,8 @@ pub struct WorkerListPage {
     pub next_href: Option<String>,
     /// It is not the first page.
     pub is_later_page: bool,
+    /// For operators: why silent workers keep their tasks at present.
+    pub held_back: Option<String>,
 }
 
 impl View for WorkerListPage {

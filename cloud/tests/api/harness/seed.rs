@@ -180,7 +180,7 @@ impl TestApp {
     pub async fn grant(&self, task: TaskId, worker: WorkerId, expected_fence: u64) -> LeaseRef {
         let lease = LeaseId::generate();
         let expires_at = self.now().plus(DAY);
-        let grant = Grant { lease, task, worker, slot: 0, expected_fence, expires_at };
+        let grant = Grant { lease, task, worker, slot: 0, expected_fence, expires_at, lost_after: None };
         match self.store.grant_leases(&[grant], self.now()).await.unwrap().remove(0) {
             GrantOutcome::Granted(row) => LeaseRef { lease: row.id, fence: row.fence },
             GrantOutcome::Refused => panic!("the grant was refused"),

@@ -35,7 +35,7 @@ async fn enrolled_challenged_welcomed_online_and_gone() {
     assert_eq!(connection(&app, worker.id).await, Connection::Never);
     let (mut wire, welcome) = worker.connect_holding(&[]).await;
     assert_eq!(welcome.worker_name, "rig-01");
-    assert!(welcome.bearer.starts_with("wkb_") && welcome.lease_ttl_ms == 120_000);
+    assert!(welcome.bearer.starts_with("wkb_") && welcome.lease_ttl_ms == 60_000);
     let ack = wire.beat(&[]).await;
     assert!((5_000..=6_000).contains(&ack.next_after_ms), "{ack:?}");
     let program = app.token("read").await;

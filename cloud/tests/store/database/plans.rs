@@ -37,7 +37,6 @@ async fn hot_statements(store: &Store) -> Vec<String> {
     store.frames_beside(job, 1).await.unwrap();
     let jobs = [job, JobId::generate(), JobId::generate()];
     store.newest_frames(&jobs).await.unwrap();
-    store.frame_means_ms(&jobs).await.unwrap();
     store.job_warnings(&jobs).await.unwrap();
     store.log_of(job, &page).await.unwrap();
     store.job_failures(&jobs).await.unwrap();

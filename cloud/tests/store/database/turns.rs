@@ -19,8 +19,9 @@ async fn a_write_that_postgresql_undid_for_another_runs_again() {
     // The other one never gives way: it would look for the reason of its wait after an hour.
     sqlx::raw_sql("SET deadlock_timeout = '1h'; BEGIN").execute(&mut other).await.unwrap();
     sqlx::raw_sql(touch(leases[1])).execute(&mut other).await.unwrap();
-    let (store, renewed) = (engine.store.clone(), leases.clone());
-    let renewing = tokio::spawn(async move { store.save_heartbeats(&[], &renewed, at(500)).await });
+    let store = engine.store.clone();
+    let renewed: Vec<_> = leases.iter().map(|lease| (*lease, at(500))).collect();
+    let renewing = tokio::spawn(async move { store.save_heartbeats(&[], &renewed).await });
     wait_for_a_waiting_one(&mut watching).await;
     sqlx::raw_sql(touch(leases[0])).execute(&mut other).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();

@@ -82,8 +82,8 @@ impl Coordinator {
         }
     }
 
-    /// The cloud takes a lease back: whoever holds it stops, and its frames are wanted by nobody, unless its
-    /// job is only paused.
+    /// The cloud takes a lease back: whoever holds it stops. Frames that are finished still go out, since the
+    /// first to bring a frame is taken, however late; only those of a cancelled job are wanted by nobody.
     pub(super) fn drop_lease(&mut self, lease: LeaseRef, reason: CancelReason) {
         tracing::info!(lease.id = %lease.lease, ?reason, "the cloud takes a lease back");
         let doors = self.place.doors();
@@ -92,10 +92,8 @@ impl Coordinator {
         }
         self.unheard.forget_end(lease);
         match reason {
-            CancelReason::JobPaused => {}
-            CancelReason::JobCancelled | CancelReason::Superseded | CancelReason::NotAnswered => {
-                tell(&doors.uploader, LeaseDropped(lease.lease));
-            }
+            CancelReason::JobPaused | CancelReason::Superseded | CancelReason::NotAnswered => {}
+            CancelReason::JobCancelled => tell(&doors.uploader, LeaseDropped(lease.lease)),
         }
     }
 

@@ -62,7 +62,7 @@ pub async fn commit_frame(
         None => Err(BlobError::NotFound),
     };
     match taken {
-        Ok(()) => wanted::keep(&state, &frame).await,
+        Ok(()) => wanted::keep(&state, &caller, &frame).await,
         Err(BlobError::NotFound) => {
             let detail =
                 "the bytes of the frame are not in the storage: ask where to put them, then put them";

@@ -35,7 +35,7 @@ pub async fn put_frame(
     match wanted::verdict(&state, &caller, &announced).await {
         Ok(Verdict::Wanted) => {
             faults::pass("frame.asked").await.map_err(StoreError::from)?;
-            store(&state, &announced, payload).await
+            store(&state, &caller, &announced, payload).await
         }
         Ok(Verdict::Stored(receipt)) => {
             body::discard(payload).await;
@@ -48,7 +48,12 @@ pub async fn put_frame(
     }
 }
 
-async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<HttpResponse> {
+async fn store(
+    state: &AppState,
+    caller: &WorkerCaller,
+    frame: &NewFrame,
+    payload: Payload,
+) -> Answer<HttpResponse> {
     let blobs = &state.blobs;
     let stored =
         body::receive(payload, |bytes| blobs.put_stream(bytes, Some(frame.hash), frame.size)).await?;
@@ -56,7 +61,7 @@ async fn store(state: &AppState, frame: &NewFrame, payload: Payload) -> Answer<H
         let detail = format!("{} bytes came instead of {}: send them again", stored.size, frame.size);
         return Err(Error::new(ProblemCode::HashMismatch, detail));
     }
-    wanted::keep(state, frame).await
+    wanted::keep(state, caller, frame).await
 }
 
 /// What the headers announce, within limits.

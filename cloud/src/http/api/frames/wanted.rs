@@ -44,9 +44,13 @@ pub(super) fn check_size(size: u64, size_max: u64) -> Answer<()> {
 }
 
 /// The bytes are stored: so is the frame, and the worker gets its receipt.
-pub(super) async fn keep(state: &AppState, frame: &NewFrame) -> Answer<HttpResponse> {
+pub(super) async fn keep(state: &AppState, caller: &WorkerCaller, frame: &NewFrame) -> Answer<HttpResponse> {
     let storing = state.store.store_frame(frame, state.wall());
     let row = between("frame.before", storing, "frame.after").await?;
+    if row.already && row.worker != caller.worker.id {
+        // Somebody else's came while this one was on its way: this one is not needed.
+        return Err(StoreError::StaleFence.into());
+    }
     let mut answer = if row.already { HttpResponse::Ok() } else { HttpResponse::Created() };
     let answer = answer.json(&row.receipt);
     if row.already {
