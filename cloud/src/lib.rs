@@ -9,7 +9,6 @@ pub mod boot;
 pub mod bus;
 pub mod cli;
 pub mod config;
-pub mod enrolment;
 pub mod http;
 pub mod ingest;
 pub mod secrets;

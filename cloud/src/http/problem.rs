@@ -15,8 +15,8 @@ use pictor_cloud_api::problem::{FieldProblem, Problem, ProblemCode};
 
 use crate::agents::Busy;
 use crate::blobs::BlobError;
-use crate::enrolment::ConfigurationError;
 use crate::http::guards::passwords::PasswordError;
+use crate::secrets::enrolment::ConfigurationError;
 use crate::store::{ConflictKind, StoreError};
 
 /// What a handler answers with when it cannot do what was asked.

@@ -7,7 +7,6 @@
 mod accounts;
 mod audit;
 mod database;
-mod durability;
 mod engines;
 mod farm;
 mod frames;

@@ -8,10 +8,11 @@ use url::Url;
 
 use super::private_file::PrivateFile;
 use super::{account, checked_name, now};
+use crate::boot;
 use crate::config::Config;
 use crate::config::address::is_wildcard;
+use crate::secrets::enrolment;
 use crate::store::{NewWorkerRow, Store};
-use crate::{boot, enrolment};
 
 /// Makes a worker, saves its configuration file and prints its id.
 pub(super) async fn create(

@@ -13,11 +13,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::etag::tagged;
-use crate::enrolment::fresh_configuration;
 use crate::http::guards::SignedIn;
 use crate::http::present;
 use crate::http::problem::{Answer, Error};
 use crate::http::state::AppState;
+use crate::secrets::enrolment::fresh_configuration;
 use crate::store::{NewWorkerRow, WorkerSort};
 
 /// Which workers, in which order.

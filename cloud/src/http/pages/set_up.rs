@@ -7,12 +7,12 @@ use pictor_actors::ids::WorkerId;
 use pictor_cloud_api::problem::ProblemCode;
 
 use super::{Place, chrome, crumb, needs_role, ok};
-use crate::enrolment::{file_name, fresh_configuration};
 use crate::http::guards::SignedIn;
 use crate::http::layers::send;
 use crate::http::present;
 use crate::http::problem::Answer;
 use crate::http::state::AppState;
+use crate::secrets::enrolment::{file_name, fresh_configuration};
 use crate::store::{EnrolmentProblemRow, Role, WorkerRow};
 use crate::views::workers::set_up::{RefusedTry, SetUpFacts, SetUpSteps, WorkerSetUpPage};
 

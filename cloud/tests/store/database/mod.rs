@@ -1,6 +1,7 @@
 //! What the store makes of the databases themselves: schema, plans, broken lines.
 
 mod cut;
+mod durability;
 mod plans;
 mod schema;
 mod statements;

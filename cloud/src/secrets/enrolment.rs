@@ -6,7 +6,7 @@ use pictor_actors::protocol::enrolment::ConfigurationFile;
 use pictor_actors::units::UnixMillis;
 use url::Url;
 
-use crate::secrets::{SecretError, new_secret};
+use super::{SecretError, new_secret};
 use crate::store::{Store, StoreError};
 
 /// Stands at the top of each file, for whoever opens it.

@@ -1,4 +1,7 @@
-//! Making and checking secrets: passwords (argon2id) and random ones (stored as BLAKE3).
+//! Making and checking secrets: passwords (argon2id) and random ones (stored as BLAKE3); [`enrolment`], the
+//! file that carries one to a worker.
+
+pub mod enrolment;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};

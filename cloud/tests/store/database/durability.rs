@@ -42,7 +42,7 @@ async fn what_was_answered_survives_a_kill() {
     for lines in [1, 40, 333] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "durability::write_until_killed", "--ignored", "--nocapture"])
+            .args(["--exact", "database::durability::write_until_killed", "--ignored", "--nocapture"])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .spawn()
