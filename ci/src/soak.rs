@@ -15,8 +15,11 @@ pub struct SoakArguments {
     /// Seeds of the simulated farm
     #[arg(long, default_value_t = 10_000)]
     seeds: u64,
+    /// Of the kills, bad lines and rounds, the part to play, in percent
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    percent: u8,
     /// Plays one seed of the simulated farm again, and nothing else
-    #[arg(long, conflicts_with = "seeds")]
+    #[arg(long, conflicts_with_all = ["seeds", "percent"])]
     seed: Option<u64>,
     /// Passed on to cargo-nextest, after `--` (a filter, for instance)
     #[arg(last = true)]
@@ -43,7 +46,7 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
     ]);
     soak.args(&arguments.nextest)
         .env("PICTOR_SEEDS", arguments.seeds.to_string())
-        .env("PICTOR_SOAK", "1")
+        .env("PICTOR_SOAK", arguments.percent.to_string())
         .env("PICTOR_TEST_POSTGRES", postgres.url());
     shell::run_with(&mut soak)
 }

@@ -194,8 +194,13 @@ impl Farm {
 
     /// Looks whether the farm keeps its promises, beside the cloud; an error holds what is broken.
     pub fn audit(&self) -> Result<()> {
+        self.audit_with(&[])
+    }
+
+    /// The same with these options of `pictor-cloud audit`.
+    pub fn audit_with(&self, options: &[&str]) -> Result<()> {
         let mut command = self.programs.command("pictor-cloud");
-        command.arg("audit").arg("--data").arg(self.folder.join("cloud"));
+        command.arg("audit").args(options).arg("--data").arg(self.folder.join("cloud"));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let output = command.stdin(Stdio::null()).output().context("cannot start pictor-cloud audit")?;
         if !output.status.success() {

@@ -20,6 +20,7 @@ const DEBIAN: &[(&str, &str, &str)] = &[
     ("npm", "npm", "builds the front end"),
     ("node", "nodejs", "builds the front end and drives the browser tests"),
     ("python3", "python3", "runs the bpy module as a second Blender"),
+    ("faketime", "faketime", "a clock that tests move"),
     ("/usr/sbin/nats-server", "nats-server", "several replicas hear of each other in tests"),
     ("/usr/lib/postgresql", "postgresql", "the store's tests run over PostgreSQL too"),
     ("/usr/share/doc/python3-venv", "python3-venv", "holds what is installed for Python apart"),

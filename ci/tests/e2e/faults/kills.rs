@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ci::farm::Fleet;
 
-use super::is_soak;
+use super::times;
 use super::trial::{CALM, Trial};
 use crate::harness::use_postgres;
 
@@ -37,13 +37,13 @@ fn kill_all_the_time(kills: &Kills) {
     }
     let (mut clouds, mut of_fleets) = (0, 0);
     while clouds < kills.clouds || of_fleets < kills.fleets {
-        std::thread::park_timeout(Duration::from_millis(rng.u64(50..700)));
-        let is_cloud = rng.u32(0..kills.clouds + kills.fleets) < kills.clouds;
-        if is_cloud && clouds < kills.clouds {
+        std::thread::park_timeout(Duration::from_millis(rng.u64(50..500)));
+        let drawn = rng.u32(0..kills.clouds + kills.fleets) < kills.clouds;
+        if clouds < kills.clouds && (drawn || of_fleets == kills.fleets) {
             clouds += 1;
             assert!(trial.cloud_with(""), "kill {clouds}: the cloud starts again");
-            trial.audit(false);
-        } else if of_fleets < kills.fleets {
+            trial.audit();
+        } else {
             of_fleets += 1;
             let number = rng.usize(0..FLEETS);
             if let Some(killed) = fleets[number].take() {
@@ -53,24 +53,18 @@ fn kill_all_the_time(kills: &Kills) {
         }
     }
     trial.all_ends_well();
-    for job in trial.jobs.clone() {
-        let shown = trial.stage.farm.job(&job).unwrap();
-        assert_eq!(shown["state"], "completed", "nobody but killers failed: {shown:#}");
+    for (job, state) in trial.states() {
+        assert_eq!(state, "completed", "nobody but killers failed: {job}");
     }
 }
 
 #[test]
 pub fn killed_all_the_time_the_farm_loses_nothing() {
-    let kills = match is_soak() {
-        true => Kills { clouds: 200, fleets: 400, jobs: 200 },
-        false => Kills { clouds: 20, fleets: 40, jobs: 3 },
-    };
-    kill_all_the_time(&kills);
+    kill_all_the_time(&Kills { clouds: times(12, 200), fleets: times(24, 400), jobs: times(2, 200) });
 }
 
 #[test]
-#[ignore = "for `cargo ci soak`"]
 pub fn killed_all_the_time_on_postgres_the_farm_loses_nothing() {
     use_postgres();
-    kill_all_the_time(&Kills { clouds: 100, fleets: 200, jobs: 50 });
+    kill_all_the_time(&Kills { clouds: times(8, 100), fleets: times(16, 200), jobs: times(1, 50) });
 }

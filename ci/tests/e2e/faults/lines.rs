@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ci::proxy::{Proxy, Silence, Weather};
 
-use super::is_soak;
-use super::trial::{CALM, Trial};
-use crate::harness::{Stage, database, quick};
+use super::times;
+use super::trial::{CALM, Trial, settings};
+use crate::harness::{Stage, database};
 
 const GOOD: Weather =
     Weather { latency_ms: 0, bytes_per_second: None, slice: None, reset_after: None, silence: Silence::None };
@@ -24,7 +24,7 @@ const WEATHERS: [Weather; 7] = [
 /// Changes the weather again and again, resets and cuts, while there is work.
 fn weather(trial: &mut Trial, line: &Proxy) {
     let mut rng = fastrand::Rng::with_seed(11);
-    for round in 0..if is_soak() { 40 } else { 1 } {
+    for round in 0..times(1, 40) {
         for weather in WEATHERS {
             // In good weather: a client waits long for a cloud that waits for its database.
             line.mend();
@@ -66,10 +66,10 @@ pub fn a_bad_line_between_cloud_and_postgres_costs_time_and_nothing_else() {
     let (server, name) = url.trim_start_matches("postgres://").split_once('/').unwrap();
     let (user, address) = server.split_once('@').unwrap();
     let line = Proxy::seeded(address, 6).unwrap();
-    let mut settings = quick();
+    let mut settings = settings();
     let by_line = format!("postgres://{user}@{}/{name}", line.address());
     settings.push(("PICTOR__DATABASE__URL", by_line));
-    let mut trial = Trial::on(Stage::with(Trial::settings(settings)), 6, CALM);
+    let mut trial = Trial::on(Stage::with(settings), 6, CALM);
     trial.submit(120).expect("the cloud takes work");
     weather(&mut trial, &line);
     trial.all_ends_well();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::trial::{CALM, Trial};
-use crate::harness::Stage;
+use super::trial::{CALM, Trial, settings};
+use crate::harness::{Stage, quick};
 
 /// Megabytes of the small disk: a young database and a few hundred simulated frames.
 const DISK_MB: u32 = 24;
@@ -38,7 +38,7 @@ impl Drop for SmallDisk {
 pub fn a_disk_that_is_full_and_has_room_again_costs_time_and_nothing_else() {
     let folder = tempfile::Builder::new().prefix("pictor-full-").tempdir().unwrap();
     let Some(_disk) = SmallDisk::at(&folder.path().join("cloud")) else { return };
-    let mut trial = Trial::on(Stage::at(folder, Trial::settings(crate::harness::quick())), 4, CALM);
+    let mut trial = Trial::on(Stage::at(folder, settings()), 4, CALM);
     let ballast = trial.stage.folder.path().join("cloud/ballast");
     let job = trial.submit(150).expect("the cloud takes work");
     for _ in 0..3 {
@@ -73,7 +73,8 @@ pub fn a_database_that_is_locked_for_a_while_costs_time_and_nothing_else() {
 
 #[test]
 pub fn little_memory_is_enough_for_many_workers() {
-    let mut trial = Trial::begin(200, CALM);
+    // So many that they take their time to speak.
+    let mut trial = Trial::on(Stage::with([settings(), quick()].concat()), 200, CALM);
     let limit = 1_500_000_000_u64; // of address space: an unoptimised program with its threads' stacks
     let process = trial.stage.farm.cloud_process().to_string();
     ci::shell::output("prlimit", &["--pid", &process, &format!("--as={limit}")]).unwrap();

@@ -4,19 +4,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ci::farm::{Fleet, is_alive};
+use ci::farm::{Farm, Fleet, is_alive, simulating};
 use serde_json::Value;
 
+use super::is_soak;
 use super::rows::Rows;
-use crate::harness::{Stage, quick};
+use crate::harness::Stage;
 
 /// The names of the places that were reached, one a line.
 const SEEN: &str = "seen";
+/// Between two looks at all jobs.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 pub struct Trial {
     pub stage: Stage,
     pub fleet: Option<Fleet>,
-    rows: Rows,
+    pub rows: Rows,
     /// Jobs that were surely made.
     pub jobs: Vec<String>,
     files: u32,
@@ -31,42 +34,58 @@ pub const RESTLESS: &[&str] = &[
     "--every",
     "200ms",
     "--failures",
-    "0.03",
+    "0.05",
     "--failure-class",
     "crash",
     "--failure-class",
     "bad_scene",
     "--fault",
-    "cut:12s",
+    "cut:5s",
     "--fault",
-    "silence:20s",
+    "silence:6s",
     "--fault",
-    "duplicate:15s",
+    "duplicate:8s",
     "--fault-for",
-    "13s",
+    "4s",
 ];
 
 /// The same, quick and well.
 pub const CALM: &[&str] = &["--frame-time", "60ms", "--load-time", "30ms", "--every", "200ms"];
 
+/// What every trial's cloud is told: a silent worker loses its leases within seconds.
+pub fn settings() -> Vec<(&'static str, String)> {
+    [
+        ("PICTOR__LIVENESS__HEARTBEAT_MS", "300"),
+        ("PICTOR__LIVENESS__STALE_AFTER_MS", "1200"),
+        ("PICTOR__LIVENESS__OFFLINE_AFTER_MS", "2400"),
+        ("PICTOR__LIVENESS__LEASE_TTL_MS", "3000"),
+        ("PICTOR__LIVENESS__PATIENCE_MS", "500"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into_iter()
+    .chain(simulating())
+    .collect()
+}
+
 impl Trial {
+    /// A cloud, and so many workers with it.
     pub fn begin(workers: usize, behaviour: &[&str]) -> Self {
-        Self::on(Stage::with(Self::settings(quick())), workers, behaviour)
+        Self::on(Stage::with(settings()), workers, behaviour)
     }
 
-    /// These settings, and those that every trial needs.
-    pub fn settings(mut settings: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
-        settings.push(("PICTOR__SIMULATION__ALLOWED", "true".into()));
-        settings.push(("PICTOR__LIMITS__SIGN_INS_PER_MINUTE", "100000".into()));
-        settings
-    }
-
+    /// The same on a stage that is there.
     pub fn on(stage: Stage, workers: usize, behaviour: &[&str]) -> Self {
-        let folder = stage.folder.path().join("fleet");
-        let fleet = stage.farm.simulate(workers, Some(&folder), behaviour).unwrap();
+        let mut trial = Self::without_workers(stage);
+        let folder = trial.stage.folder.path().join("fleet");
+        let fleet = trial.stage.farm.simulate(workers, Some(&folder), behaviour).unwrap();
         fleet.wait_connected(Duration::from_secs(60)).unwrap();
+        trial.fleet = Some(fleet);
+        trial
+    }
+
+    pub fn without_workers(stage: Stage) -> Self {
         let rows = Rows::of(&stage);
-        Self { stage, fleet: Some(fleet), rows, jobs: Vec::new(), files: 0 }
+        Self { stage, fleet: None, rows, jobs: Vec::new(), files: 0 }
     }
 
     pub fn seen_file(&self) -> PathBuf {
@@ -126,7 +145,7 @@ impl Trial {
 
     /// A creator at work: jobs are made, held, let go and ended.
     pub fn stir(&mut self) {
-        let Some(job) = self.submit(24) else { return };
+        let Some(job) = self.submit(8) else { return };
         if self.jobs.len().is_multiple_of(2) {
             self.ask(&["jobs", "pause", &job]);
             self.ask(&["jobs", "resume", &job]);
@@ -148,31 +167,41 @@ impl Trial {
         false
     }
 
-    /// Every job that the cloud has comes to an end, and the audit has nothing to say.
-    pub fn all_ends_well(&mut self) {
-        let (farm, rows) = (&self.stage.farm, &self.rows);
-        farm.wait_within(Duration::from_secs(240), "every job to end", |farm| {
-            let open = rows.open_jobs();
-            for (job, _) in open.iter().filter(|(_, state)| state == "paused") {
-                farm.pictor(&["jobs", "resume", job])?;
-            }
-            Ok(open.is_empty().then_some(()))
-        })
-        .unwrap();
-        for job in &self.jobs {
-            let shown = farm.job(job).unwrap_or_else(|error| panic!("{job} was made and is gone: {error}"));
-            if shown["state"] == "completed" {
-                assert_eq!(shown["frames_done"], shown["frames_total"], "{shown:#}");
-            }
-        }
-        self.audit(true);
+    /// Every job with its state.
+    pub fn states(&self) -> Vec<(String, String)> {
+        self.rows.jobs()
     }
 
-    /// A look at the rows, and, `deep`, at the files of every stored frame.
-    pub fn audit(&self, deep: bool) {
-        self.rows.audit();
-        if deep {
-            self.rows.audit_files(&self.stage.folder.path().join("cloud/blobs/objects"));
+    /// Every job that the cloud has comes to an end, none is gone, and the audit has nothing to say.
+    pub fn all_ends_well(&mut self) {
+        let within = Duration::from_secs(if is_soak() { 3_600 } else { 240 });
+        let rows = &self.rows;
+        let end = |farm: &Farm| {
+            let jobs = rows.jobs();
+            for (job, _) in jobs.iter().filter(|(_, state)| state == "paused") {
+                farm.pictor(&["jobs", "resume", job])?;
+            }
+            let have_ended =
+                jobs.iter().all(|(_, state)| matches!(&**state, "completed" | "failed" | "cancelled"));
+            if !have_ended {
+                std::thread::park_timeout(LOOK_EVERY);
+            }
+            Ok(have_ended.then_some(jobs))
+        };
+        let ended = self.stage.farm.wait_within(within, "every job to end", end).unwrap();
+        for job in &self.jobs {
+            assert!(ended.iter().any(|(id, _)| id == job), "{job} was made and is gone");
         }
+        self.audit_deep();
+    }
+
+    /// The cloud keeps its promises.
+    pub fn audit(&self) {
+        self.stage.farm.audit().unwrap();
+    }
+
+    /// The same, with the bytes of every stored frame.
+    pub fn audit_deep(&self) {
+        self.stage.farm.audit_with(&["--deep"]).unwrap();
     }
 }

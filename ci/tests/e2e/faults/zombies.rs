@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ci::farm::{Fleet, list_of};
 
-use super::is_soak;
+use super::times;
 use super::trial::{CALM, Trial};
 
 fn signal(fleet: &Fleet, name: &str) {
@@ -16,7 +16,7 @@ pub fn a_worker_that_slept_beyond_its_lease_spoils_nothing() {
     let slow = ["--frame-time", "700ms", "--load-time", "30ms", "--every", "200ms"];
     let mut trial = Trial::begin(2, &slow);
     let sleeper = trial.fleet.take().unwrap();
-    for round in 0..if is_soak() { 100 } else { 1 } {
+    for round in 0..times(1, 100) {
         let job = trial.submit(12).expect("the cloud takes work");
         trial.stage.farm.wait_frames(&job, 1).unwrap();
         signal(&sleeper, "STOP");
@@ -34,7 +34,7 @@ pub fn a_worker_that_slept_beyond_its_lease_spoils_nothing() {
             .unwrap();
         let after = trial.stage.farm.pictor(&["jobs", "frames", &job]).unwrap();
         assert_eq!(list_of(&frames), list_of(&after), "what was stored stays as it was");
-        trial.audit(true);
+        trial.audit_deep();
         drop(other);
     }
     trial.fleet = Some(sleeper);
