@@ -12,6 +12,7 @@ use pictor_actors::limits::LEASES_PER_SLOT_MAX;
 use pictor_actors::now::Clock;
 use pictor_actors::units::{BlobHash, Millis};
 use pictor_cloud_domain::task::{FAILURES_MAX, LOST_MAX};
+use pictor_cloud_domain::worker::REST_FOR;
 
 use super::sql::{Session, args, row};
 use super::uploads::blobs::bounds;
@@ -26,6 +27,8 @@ pub const ROWS_TOLD: usize = 20;
 const SOON: Millis = Millis::from_secs(60);
 /// A right that was taken must have an effect after this.
 const AT_ONCE: Millis = Millis::from_secs(5);
+/// The same where it must come to other replicas, which look every few seconds.
+const NOTICED: Millis = Millis::from_secs(15);
 /// Nothing waits for longer than this.
 const WAIT_MAX: Millis = Millis::from_secs(24 * 3_600);
 
@@ -115,6 +118,8 @@ fn text(promise: &Promise) -> String {
         ("FAILURES_MAX", u64::from(FAILURES_MAX)),
         ("LOST_MAX", u64::from(LOST_MAX)),
         ("AT_ONCE", AT_ONCE.0),
+        ("NOTICED", NOTICED.0),
+        ("REST_FOR", REST_FOR.0),
         ("SOON", SOON.0),
         ("WAIT_MAX", WAIT_MAX.0),
     ] {

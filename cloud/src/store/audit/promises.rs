@@ -38,7 +38,8 @@ pub(super) const PROMISES: &[Promise] = &[
     },
     Promise {
         id: "INV-4",
-        words: "no slot holds more leases than it may, and no removed worker holds any",
+        words: "no slot holds more leases than it may; a removed worker and a paused job have none, a paused \
+                or rested worker gets none",
         sql: "SELECT 'slot ' || slot || ' of worker ' || worker_id || ' holds ' || COUNT(*)
                   || ' leases' AS violation
               FROM leases WHERE ended_at IS NULL AND outcome IS NULL AND granted_at <= NOW - AT_ONCE
@@ -46,7 +47,21 @@ pub(super) const PROMISES: &[Promise] = &[
               UNION ALL
               SELECT 'worker ' || workers.id || ' was removed and holds lease ' || leases.id
               FROM leases JOIN workers ON workers.id = leases.worker_id
-              WHERE leases.ended_at IS NULL AND workers.removed_at <= NOW - AT_ONCE",
+              WHERE leases.ended_at IS NULL AND workers.removed_at <= NOW - AT_ONCE
+              UNION ALL
+              SELECT 'job ' || jobs.id || ' is paused and lease ' || leases.id || ' of it has not begun'
+              FROM leases JOIN jobs ON jobs.id = leases.job_id
+              WHERE leases.ended_at IS NULL AND leases.started_at IS NULL AND jobs.state = 'paused'
+              UNION ALL
+              SELECT 'worker ' || workers.id || ' rests and got lease ' || leases.id
+              FROM leases JOIN workers ON workers.id = leases.worker_id
+              WHERE leases.ended_at IS NULL AND leases.granted_at < workers.rested_until
+                AND leases.granted_at > workers.rested_until - REST_FOR + NOTICED
+              UNION ALL
+              SELECT 'worker ' || workers.id || ' is paused and got lease ' || leases.id
+              FROM leases JOIN workers ON workers.id = leases.worker_id
+              WHERE leases.ended_at IS NULL AND workers.pause LIKE '%\"until\":null%'
+                AND leases.granted_at > workers.updated_at + NOTICED",
     },
     Promise {
         id: "INV-5",

@@ -25,7 +25,11 @@ fn filling(tasks: u64) -> Vec<String> {
     let whole = jobs * 7 / 10;
     let id =
         |prefix: &str, number: &str| format!("'{prefix}_01a2092170067743' || (1000000000000000 + {number})");
-    let (task, job, rig) = (id("tsk", "i"), id("job", &format!("i / {OF_JOB}")), id("wrk", "i % 1000"));
+    let (task, job, rig) = (
+        id("tsk", "i"),
+        id("job", &format!("i / {OF_JOB}")),
+        id("wrk", &format!("(i / {OF_JOB} * 7 + i) % 1000")),
+    );
     let (lease, lost) = (id("lse", "i"), id("lsa", "i"));
     let hash = "(1000000000000000 + (i * 2654435761) % 10000000000000) || \
                 '0123456789abcdef0123456789abcdef0123456789abcdef'";

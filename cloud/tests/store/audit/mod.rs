@@ -58,6 +58,27 @@ fn plants() -> Vec<Plant> {
              FROM leases, (SELECT 1 AS n UNION ALL SELECT 2) AS v WHERE ended_at IS NULL AND outcome IS NULL",
             "holds 3 leases",
         ),
+        plant(
+            "INV-4",
+            "UPDATE jobs SET state = 'paused' WHERE frames_done = 3;
+             UPDATE leases SET started_at = NULL WHERE ended_at IS NULL;
+             UPDATE tasks SET state = 'paused' WHERE frames = '5-6'",
+            "is paused and lease",
+        ),
+        plant(
+            "INV-4",
+            &format!("UPDATE workers SET rested_until = {} WHERE name = 'rig'", at(1).0 + 300_000),
+            "rests and got lease",
+        ),
+        plant(
+            "INV-4",
+            &format!(
+                "UPDATE workers SET updated_at = {}, pause = \
+                 '{{\"reason\":{{\"kind\":\"dashboard\"}},\"until\":null}}' WHERE name = 'rig'",
+                T0.0 - 60_000
+            ),
+            "is paused and got lease",
+        ),
         plant("INV-5", "UPDATE tasks SET state = 'running' WHERE frames = '5-6'", "runs without a lease"),
         plant("INV-5", "UPDATE tasks SET lease_id = 'lse_none' WHERE frames = '5-6'", "which is not live"),
         plant("INV-5", "UPDATE tasks SET lease_id = NULL WHERE frames = '3-4'", "names none"),
