@@ -14,7 +14,7 @@ use pictor_cloud_domain::lease::{self, Lease, LeaseEvent, LeaseState, Outcome};
 use pictor_cloud_domain::task::{self, Task, TaskEvent, TaskState, Verdict};
 
 /// A job with what the store keeps beside its life.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
     pub life: Job,
     pub account: AccountId,
@@ -27,7 +27,7 @@ pub struct JobRow {
 }
 
 /// A task.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskRow {
     pub life: Task,
     pub job: JobId,
@@ -38,7 +38,7 @@ pub struct TaskRow {
 }
 
 /// A lease.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LeaseRow {
     pub life: Lease,
     pub task: TaskId,
@@ -97,7 +97,7 @@ pub enum Write {
     Failed { lease: LeaseRef, class: FailureClass, verdict: Verdict },
     Release { leases: Vec<LeaseId>, outcome: Outcome },
     Expire { again: Vec<LeaseId>, given_up: Vec<LeaseId> },
-    Renew { leases: Vec<LeaseId>, until: UnixMillis },
+    Renew { leases: Vec<(LeaseId, UnixMillis)>, signs: BTreeMap<WorkerId, UnixMillis> },
     Frame(NewFrame),
     EndIfDone(JobId),
     Wish(JobId, Wish),
@@ -122,7 +122,7 @@ pub enum Said {
 }
 
 /// The database and the folder of blobs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Store {
     pub jobs: BTreeMap<JobId, JobRow>,
     pub tasks: BTreeMap<TaskId, TaskRow>,
@@ -132,6 +132,8 @@ pub struct Store {
     pub links: BTreeMap<WorkerId, (u64, u64)>,
     /// Blob and whether it was flushed.
     pub blobs: BTreeMap<u64, bool>,
+    /// When each worker was heard last.
+    pub signs: BTreeMap<WorkerId, UnixMillis>,
     /// Rises with each change.
     pub changes: u64,
 }
@@ -157,12 +159,12 @@ impl Store {
             Write::Rendered(lease) => self.mark(*lease, LeaseEvent::Rendered, now),
             Write::Failed { lease, class, verdict } => self.fail(*lease, *class, verdict, now),
             Write::Release { leases, outcome } => {
-                let event = event_of(*outcome);
+                let event = LeaseEvent::of_end(*outcome);
                 Said::Released(self.end_all(leases, |_| event, now))
             }
             Write::Expire { again, given_up } => self.expire(again, given_up, now),
-            Write::Renew { leases, until } => {
-                for id in leases {
+            Write::Renew { leases, signs } => {
+                for (id, until) in leases {
                     if let Some(row) = self.leases.get_mut(id) {
                         let event = LeaseEvent::Renewed { until: *until };
                         if let Ok((life, _)) = lease::step(&row.life, row.life.fence, event, now) {
@@ -170,6 +172,7 @@ impl Store {
                         }
                     }
                 }
+                self.signs.extend(signs);
                 Said::Done
             }
             Write::Frame(frame) => self.store_frame(*frame, now),
@@ -378,12 +381,21 @@ impl Store {
         u32::try_from(self.tasks.values().filter(is_failed).count()).unwrap()
     }
 
+    fn unsuccessful_tasks(&self, id: JobId) -> u32 {
+        let is_one = |task: &&TaskRow| {
+            task.job == id && matches!(task.life.state, TaskState::Failed | TaskState::Cancelled)
+        };
+        u32::try_from(self.tasks.values().filter(is_one).count()).unwrap()
+    }
+
     fn wish(&mut self, id: JobId, wish: Wish, now: UnixMillis) -> Said {
         let (event, of_task) = match wish {
             Wish::Pause => (JobEvent::PauseAsked, TaskEvent::PauseAsked),
             Wish::Resume => (JobEvent::ResumeAsked, TaskEvent::ResumeAsked),
             Wish::Cancel => (JobEvent::CancelAsked, TaskEvent::CancelAsked),
-            Wish::Retry => (JobEvent::RetryAsked { failed: self.failed_tasks(id) }, TaskEvent::RetryAsked),
+            Wish::Retry => {
+                (JobEvent::RetryAsked { unsuccessful: self.unsuccessful_tasks(id) }, TaskEvent::RetryAsked)
+            }
         };
         if self.step_job(id, &event, now) == Said::Refused {
             return Said::Refused;
@@ -414,11 +426,7 @@ impl Store {
         for effect in effects {
             let task::TaskEffect::EndLease(outcome) = effect else { continue };
             let Some(lease) = held.and_then(|lease| self.leases.get_mut(&lease)) else { continue };
-            let event = match outcome {
-                Outcome::Completed => LeaseEvent::LastFrameStored,
-                Outcome::NotNeeded => LeaseEvent::TaskCompleted,
-                _ => LeaseEvent::Recalled,
-            };
+            let event = LeaseEvent::of_end(outcome);
             if let Ok((life, _)) = lease::step(&lease.life, lease.life.fence, event, now) {
                 lease.life = life;
             }
@@ -437,17 +445,6 @@ impl Store {
 fn frame_stored(lease: &Lease) -> TaskEvent {
     let ended = lease.outcome.filter(|_| lease.state == LeaseState::Ended);
     TaskEvent::FrameStored { fence: lease.fence, ended }
-}
-
-/// What a lease hears when it ends so.
-fn event_of(outcome: Outcome) -> LeaseEvent {
-    match outcome {
-        Outcome::Declined => LeaseEvent::Declined,
-        Outcome::NotAnswered => LeaseEvent::AnswerOverdue,
-        Outcome::Stopped => LeaseEvent::Stopped,
-        Outcome::Released => LeaseEvent::Released,
-        _ => LeaseEvent::Recalled,
-    }
 }
 
 fn id_after(first: TaskId, offset: u128) -> TaskId {

@@ -85,7 +85,7 @@ pub async fn late_but_first_wins_and_the_other_is_not_needed(store: Store) {
     let scene = scene(&store, 2, 2).await;
     let old = granted(&store, &scene.tasks[0], scene.worker.id).await;
     store.store_frame(&frame(&old, 1), T0).await.unwrap();
-    store.release_leases(&[old.id], Outcome::Expired, at(1)).await.unwrap();
+    store.release_leases(&[old.id], Outcome::Expired, at(120)).await.unwrap();
     assert!(store.store_frame(&frame(&old, 1), at(2)).await.unwrap().already, "what is safe stays safe");
     let other = worker(&store, scene.account.id, "other").await;
     let new = granted(&store, &store.task(scene.tasks[0].id).await.unwrap(), other.id).await;
@@ -152,7 +152,7 @@ pub async fn frames_of_a_lease_that_ended_count_also_beside_another_attempt(stor
     for (index, (first, outcome)) in ends.into_iter().enumerate() {
         let task = scene.tasks[index].id;
         let lease = granted(&store, &scene.tasks[index], scene.worker.id).await;
-        store.release_leases(&[lease.id], outcome, at(1)).await.unwrap();
+        store.release_leases(&[lease.id], outcome, at(120)).await.unwrap();
         let verdict = store.lease_for_upload(lease.id, lease.fence, first).await.unwrap();
         assert!(matches!(verdict, UploadVerdict::Wanted { .. }), "{outcome}: {verdict:?}");
         assert!(!store.store_frame(&frame(&lease, first), at(2)).await.unwrap().already);

@@ -57,10 +57,28 @@ pub async fn a_lease_moves_forward_only(store: Store) {
     let job = store.job(scene.job.id).await.unwrap();
     assert_eq!((job.state, job.started_at), (JobState::Running, Some(at(2))));
     assert_eq!(store.task(scene.tasks[0].id).await.unwrap().state, TaskState::Running);
-    store.release_leases(&[lease.id], Outcome::Expired, at(3)).await.unwrap();
+    store.release_leases(&[lease.id], Outcome::Expired, at(120)).await.unwrap();
     assert!(matches!(mark(lease.fence, LeaseState::Running).await, Err(StoreError::StaleFence)));
     let unknown = store.mark_lease(LeaseId::generate(), 1, LeaseState::Running, None, None, T0).await;
     assert!(matches!(unknown, Err(StoreError::StaleFence)));
+}
+
+/// As the lease's machine has it: who accepted an offer elsewhere meanwhile keeps it.
+pub async fn only_an_offer_ends_unanswered_and_only_what_is_overdue_expires(store: Store) {
+    let scene = scene(&store, 1, 1).await;
+    let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let ended = |outcome, now| {
+        let (store, id) = (store.clone(), lease.id);
+        async move { store.release_leases(&[id], outcome, now).await.unwrap().len() }
+    };
+    assert_eq!(ended(Outcome::Expired, at(119)).await, 0, "its time is not over");
+    store.mark_lease(lease.id, lease.fence, LeaseState::Accepted, None, None, at(1)).await.unwrap();
+    assert_eq!(ended(Outcome::NotAnswered, at(2)).await, 0, "it was answered");
+    store.mark_lease(lease.id, lease.fence, LeaseState::Running, None, None, at(3)).await.unwrap();
+    assert_eq!(ended(Outcome::Declined, at(4)).await, 0, "it has begun");
+    let task = store.task(scene.tasks[0].id).await.unwrap();
+    assert_eq!((task.lease_id, task.fence), (Some(lease.id), lease.fence));
+    assert_eq!(ended(Outcome::Expired, at(120)).await, 1);
 }
 
 fn crashed(task_goes: TaskGoes) -> AttemptEnd {
@@ -113,7 +131,7 @@ pub async fn what_never_began_is_no_attempt(store: Store) {
     assert_eq!((ended.task.attempts, ended.worker_failures_in_row), (0, 0));
     let lease = granted(&store, &scene.tasks[1], scene.worker.id).await;
     store.mark_lease(lease.id, lease.fence, LeaseState::Running, None, None, T0).await.unwrap();
-    store.release_leases(&[lease.id], Outcome::Expired, at(2)).await.unwrap();
+    store.release_leases(&[lease.id], Outcome::Expired, at(120)).await.unwrap();
     assert_eq!(store.task(scene.tasks[1].id).await.unwrap().attempts, 1, "one that began is");
 }
 

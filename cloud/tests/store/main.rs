@@ -93,6 +93,7 @@ on_both_engines! {
         a_grant_raises_the_fence_and_a_stale_one_is_refused
         of_many_grants_of_a_task_one_wins
         a_lease_moves_forward_only
+        only_an_offer_ends_unanswered_and_only_what_is_overdue_expires
         a_failed_attempt_goes_back_or_ends_the_task
         what_never_began_is_no_attempt
         silent_leases_expire_and_are_released_once

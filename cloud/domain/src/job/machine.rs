@@ -53,10 +53,10 @@ pub enum JobEvent {
     ResumeAsked,
     /// Its creator ends it.
     CancelAsked,
-    /// Its creator wants its failed tasks tried again; it has so many.
+    /// Its creator wants what did not succeed tried again.
     RetryAsked {
-        /// Tasks that failed for good.
-        failed: u32,
+        /// Tasks that failed for good, or were cancelled when the job failed.
+        unsuccessful: u32,
     },
 }
 
@@ -145,7 +145,7 @@ fn from_open(job: &Job, event: &JobEvent, now: UnixMillis) -> Next {
             let recall = JobEffect::RecallLeases(CancelReason::JobPaused);
             Some((Job { state: JobState::Paused, ..job.clone() }, vec![recall, JobEffect::Announce]))
         }
-        JobEvent::RetryAsked { failed } if *failed > 0 => go_on(job),
+        JobEvent::RetryAsked { unsuccessful } if *unsuccessful > 0 => go_on(job),
         JobEvent::AllFramesStored
         | JobEvent::AllTasksEnded { .. }
         | JobEvent::Broken { .. }
@@ -157,6 +157,10 @@ fn from_open(job: &Job, event: &JobEvent, now: UnixMillis) -> Next {
 fn from_paused(job: &Job, event: &JobEvent, now: UnixMillis) -> Next {
     match event {
         JobEvent::ResumeAsked => go_on(job),
+        // They wait for the resume with the others.
+        JobEvent::RetryAsked { unsuccessful } if *unsuccessful > 0 => {
+            Some((Job { reason: None, ..job.clone() }, vec![JobEffect::Announce]))
+        }
         // It began before the worker heard of the pause.
         JobEvent::AttemptStarted => {
             let started = Job { started_at: job.started_at.or(Some(now)), ..job.clone() };
@@ -173,7 +177,8 @@ fn from_paused(job: &Job, event: &JobEvent, now: UnixMillis) -> Next {
 
 fn from_failed(job: &Job, event: &JobEvent) -> Next {
     match event {
-        JobEvent::RetryAsked { failed } if *failed > 0 => go_on(job),
+        // Also where none of its tasks was cut before it failed.
+        JobEvent::RetryAsked { .. } => go_on(job),
         JobEvent::InputsStored
         | JobEvent::AttemptStarted
         | JobEvent::AllFramesStored
@@ -181,8 +186,7 @@ fn from_failed(job: &Job, event: &JobEvent) -> Next {
         | JobEvent::Broken { .. }
         | JobEvent::PauseAsked
         | JobEvent::ResumeAsked
-        | JobEvent::CancelAsked
-        | JobEvent::RetryAsked { .. } => None,
+        | JobEvent::CancelAsked => None,
     }
 }
 
@@ -278,8 +282,8 @@ mod tests {
             ("pause asked", JobEvent::PauseAsked),
             ("resume asked", JobEvent::ResumeAsked),
             ("cancel asked", JobEvent::CancelAsked),
-            ("retry asked, none failed", JobEvent::RetryAsked { failed: 0 }),
-            ("retry asked, 2 failed", JobEvent::RetryAsked { failed: 2 }),
+            ("retry asked, all succeeded", JobEvent::RetryAsked { unsuccessful: 0 }),
+            ("retry asked, 2 did not", JobEvent::RetryAsked { unsuccessful: 2 }),
         ]
     }
 

@@ -59,6 +59,25 @@ pub enum LeaseEvent {
     TaskCompleted,
 }
 
+impl LeaseEvent {
+    /// The event that ends a lease so. (Rendered is no end: it stays live.)
+    #[must_use]
+    pub const fn of_end(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Rendered => Self::Rendered,
+            Outcome::Completed => Self::LastFrameStored,
+            Outcome::Failed => Self::Failed,
+            Outcome::Stopped => Self::Stopped,
+            Outcome::Declined => Self::Declined,
+            Outcome::Expired => Self::DeadlineDue,
+            Outcome::Released => Self::Released,
+            Outcome::NotAnswered => Self::AnswerOverdue,
+            Outcome::Cancelled => Self::Recalled,
+            Outcome::NotNeeded => Self::TaskCompleted,
+        }
+    }
+}
+
 /// What must follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEffect {

@@ -167,7 +167,8 @@ pub fn step(task: &Task, event: &TaskEvent, now: UnixMillis) -> Result<(Task, Ve
         TaskEvent::ResumeAsked => (task.state == TaskState::Paused)
             .then(|| (Task { state: TaskState::Pending, ..task.clone() }, vec![TaskEffect::WakeDispatcher])),
         TaskEvent::CancelAsked => cancelled(task),
-        TaskEvent::RetryAsked => (task.state == TaskState::Failed).then(|| {
+        // One that was cancelled comes back only with a job that had failed: a cancelled job stays so.
+        TaskEvent::RetryAsked => matches!(task.state, TaskState::Failed | TaskState::Cancelled).then(|| {
             let (state, fence) = (TaskState::Pending, task.fence + 1);
             let again = Task { state, fence, failure: None, not_before: now, ..task.clone() };
             (again, vec![TaskEffect::WakeDispatcher])

@@ -164,7 +164,8 @@ impl Store {
         session.all(sql, args![now, limit, replica]).await
     }
 
-    /// Ends those of these leases that are live and puts their tasks back; returns the ones it ended. The
+    /// Ends those of these leases that are live and can end so now (only an offer ends unanswered, only what
+    /// is past its time expires) and puts their tasks back; returns the ones it ended. The
     /// fence rises unless the end is the worker's own word (stopped, declined, left). What was rendered by
     /// then may still come, and counts where it is the first.
     pub async fn release_leases(

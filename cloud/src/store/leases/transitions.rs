@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::JobState;
-use pictor_cloud_domain::lease::Outcome;
+use pictor_cloud_domain::lease::{self, Lease, LeaseEvent, LeaseState, Outcome};
 use pictor_cloud_domain::task::TaskState;
 
 use super::{AttemptEnd, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
@@ -203,6 +203,15 @@ pub(in crate::store) async fn end_and_put_back(
     Ok(lease.clone().ended(outcome, now))
 }
 
+/// Whether the lease's machine knows such an end of it now: an accepted offer was answered, whoever says
+/// that it was not.
+fn can_end(row: &LeaseRow, outcome: Outcome, now: UnixMillis) -> bool {
+    let LeaseRow { fence, state, outcome: so_far, expires_at, .. } = *row;
+    let life = Lease { fence, state, outcome: so_far, expires_at };
+    lease::step(&life, fence, LeaseEvent::of_end(outcome), now)
+        .is_ok_and(|(next, _)| next.state == LeaseState::Ended)
+}
+
 /// Ends those of these leases that are live; see `Store::release_leases`.
 pub(in crate::store) async fn release(
     session: &mut Session,
@@ -222,7 +231,7 @@ pub(in crate::store) async fn release(
     let mut released = Vec::new();
     for lease in leases {
         let live: Option<LeaseRow> = session.optional(sql, args![lease]).await?;
-        if let Some(row) = live {
+        if let Some(row) = live.filter(|row| can_end(row, outcome, now)) {
             released.push(end_and_put_back(session, &row, outcome, now).await?);
         }
     }
