@@ -4,6 +4,8 @@
 //! `cargo ci test` plays each kind; `cargo ci soak` plays them for hours.
 
 mod clocks;
+#[cfg(target_os = "linux")]
+mod flushes;
 mod kills;
 mod lines;
 mod places;
