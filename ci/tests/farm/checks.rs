@@ -23,6 +23,10 @@ pub struct Checks {
     receipts: BTreeSet<(JobId, i32)>,
     /// A worker forgot what nobody had taken.
     forgotten: Option<(JobId, i32)>,
+    /// When the cloud last heard of each lease from its worker.
+    named: BTreeMap<LeaseId, u64>,
+    /// What somebody saw to be wrong where it happened.
+    broken: Option<String>,
     /// Changes of the store that were looked at.
     seen: Option<u64>,
 }
@@ -34,6 +38,21 @@ impl Checks {
             self.receipts.insert((row.job, frame));
             self.seen = None;
         }
+    }
+
+    /// A worker has named a lease to the cloud.
+    pub fn named(&mut self, lease: LeaseId, now: u64) {
+        self.named.insert(lease, now);
+    }
+
+    /// When that was.
+    pub fn last_named(&self, lease: LeaseId) -> Option<u64> {
+        self.named.get(&lease).copied()
+    }
+
+    /// A rule is broken, in words.
+    pub fn breaks(&mut self, rule: String) {
+        self.broken.get_or_insert(rule);
     }
 
     /// A worker deletes a frame.
@@ -50,6 +69,9 @@ pub fn look(farm: &mut Farm) -> Result<(), String> {
     let (store, checks) = (&farm.store, &mut farm.checks);
     if let Some(frame) = checks.forgotten {
         return Err(format!("frame {frame:?} was deleted by its worker without a receipt"));
+    }
+    if let Some(rule) = checks.broken.take() {
+        return Err(rule);
     }
     if checks.seen.replace(store.changes) != Some(store.changes) {
         tasks(store, checks)?;
@@ -109,11 +131,13 @@ fn leases(store: &Store, checks: &mut Checks, now: UnixMillis) -> Result<(), Str
             Some(before) if before.state == LeaseState::Ended && before != row.life => {
                 return say("it had ended and has changed");
             }
-            Some(before)
-                if before.state != LeaseState::Ended && row.life.outcome == Some(Outcome::Expired) =>
-            {
-                if now < before.expires_at {
+            Some(before) if before.state != LeaseState::Ended && !is_live => {
+                if row.life.outcome == Some(Outcome::Expired) && now < before.expires_at {
                     return say("it was taken away before its time");
+                }
+                let task = &store.tasks[&row.task].life;
+                if is_taken_back(row.life.outcome) && task.fence <= row.life.fence && !has_failed(task) {
+                    return say("it was taken away and its fence is still in force");
                 }
             }
             Some(_) => {}
@@ -127,6 +151,16 @@ fn leases(store: &Store, checks: &mut Checks, now: UnixMillis) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// The cloud ended it, not its worker.
+fn is_taken_back(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Expired | Outcome::NotAnswered | Outcome::Cancelled))
+}
+
+/// Nobody gets it any more.
+fn has_failed(task: &task::Task) -> bool {
+    task.state == TaskState::Failed
 }
 
 fn frames(store: &Store, checks: &mut Checks) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pictor_actors::ids::{JobId, LeaseId, LinkId, TaskId};
 use pictor_actors::limits::LEASES_PER_SLOT_MAX;
-use pictor_actors::now::{Mono, Now};
+use pictor_actors::now::Mono;
 use pictor_actors::protocol::assignment::{RenderSettings, TaskLimits};
 use pictor_actors::protocol::{
     AttemptOutcome, Cancel, CancelReason, Challenge, FromWorker, Heartbeat, HeartbeatAck, LeaseRef, Offer,
@@ -21,6 +21,7 @@ use pictor_cloud_domain::task::TaskState;
 use pictor_cloud_domain::worker::holdings::{Holdings, Live, Stage};
 
 use crate::machine::id_of;
+use crate::silence::Silence;
 use crate::store::{Grant, LEASE_TTL, Said, Wish, Write, failed_on};
 use crate::world::{Event, Farm, Mend, Pending, Trouble, Upload};
 
@@ -32,7 +33,8 @@ const WRITE_EVERY: u64 = 2_000;
 const SWEEP_EVERY: u64 = 5_000;
 /// Tries of a write that was certainly not done.
 const TRIES: u8 = 5;
-const LIMITS: LivenessLimits = LivenessLimits { stale_after: Millis(15_000), offline_after: Millis(60_000) };
+pub const LIMITS: LivenessLimits =
+    LivenessLimits { stale_after: Millis(15_000), offline_after: Millis(60_000) };
 
 /// What the cloud does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,26 +64,24 @@ pub struct Cloud {
     nodes: Vec<Node>,
     is_turning: bool,
     cutting: BTreeSet<JobId>,
-    renewals: BTreeSet<LeaseId>,
-    renewing: Option<BTreeSet<LeaseId>>,
-    is_failing: bool,
-    is_sweeping: bool,
-    last_sweep: Now,
-    patient_until: Mono,
+    pub silence: Silence,
 }
 
 /// One worker as the cloud sees it.
-struct Node {
-    link: Option<Link>,
+pub struct Node {
+    pub link: Option<Link>,
     link_number: u64,
     slots: u16,
     liveness: Liveness,
-    holdings: Holdings,
+    pub holdings: Holdings,
+    /// How many heartbeats of this connection in a row have not named a lease that its worker took: counted
+    /// here too, beside the machine under test.
+    pub unnamed: BTreeMap<LeaseId, u32>,
     warm: BTreeMap<u16, JobId>,
     due: Option<u64>,
 }
 
-struct Link {
+pub struct Link {
     connection: u64,
     last_seq: Option<u64>,
 }
@@ -95,6 +95,7 @@ impl Farm {
             slots: 0,
             liveness: Liveness::never(LIMITS),
             holdings: Holdings::default(),
+            unnamed: BTreeMap::new(),
             warm: BTreeMap::new(),
             due: None,
         };
@@ -103,12 +104,7 @@ impl Farm {
             nodes: (0..self.plan.workers).map(|_| node()).collect(),
             is_turning: false,
             cutting: BTreeSet::new(),
-            renewals: BTreeSet::new(),
-            renewing: None,
-            is_failing: false,
-            is_sweeping: false,
-            last_sweep: now,
-            patient_until: now.mono.plus(LEASE_TTL),
+            silence: Silence::new(now),
         });
         for (what, wait) in
             [(Routine::Look, 100), (Routine::Write, WRITE_EVERY), (Routine::Sweep, SWEEP_EVERY)]
@@ -167,11 +163,11 @@ impl Farm {
         }
     }
 
-    fn cloud(&mut self) -> &mut Cloud {
+    pub fn cloud(&mut self) -> &mut Cloud {
         self.cloud.as_mut().expect("only a running cloud does anything")
     }
 
-    fn node(&mut self, worker: usize) -> &mut Node {
+    pub fn node(&mut self, worker: usize) -> &mut Node {
         &mut self.cloud().nodes[worker]
     }
 
@@ -226,13 +222,7 @@ impl Farm {
                     self.submit(write, Caller::Release(tries + 1));
                 }
             }
-            Caller::Renewing => {
-                let renewing = self.cloud().renewing.take().unwrap_or_default();
-                self.cloud().is_failing = said.is_err();
-                if said.is_err() {
-                    self.cloud().renewals.extend(renewing);
-                }
-            }
+            Caller::Renewing => self.cloud().silence.written(said.is_ok()),
             Caller::Sweep => self.swept(said),
             Caller::Frame(upload, tries) => self.frame_stored(write, upload, tries, said),
             Caller::Person(job, wish) => self.wished(job, wish, said),
@@ -309,9 +299,10 @@ impl Farm {
         node.link = Some(Link { connection, last_seq: None });
         node.slots = u16::try_from(slots).unwrap();
         node.warm.clear();
+        node.unnamed.clear();
         let compared = node.holdings.reconcile(held, &live, LEASE_TTL, now);
         node.liveness.on_sign(now.mono, after);
-        self.cloud().renewals.extend(compared.renew.into_iter().map(|(lease, _)| lease));
+        self.heard(worker, compared.renew);
         self.release(compared.lost, Outcome::Released);
         let welcome = Welcome {
             link: LinkId::from_u128(u128::from(connection)),
@@ -355,7 +346,7 @@ impl Farm {
         let now = Mono(self.now);
         let after = policy().next_after(self.plan.workers, self.rng.u64(..));
         let in_slots: BTreeSet<LeaseRef> = heartbeat.slots.iter().filter_map(|slot| slot.lease).collect();
-        let named = in_slots.iter().chain(&heartbeat.held).copied().collect();
+        let named: BTreeSet<LeaseRef> = in_slots.iter().chain(&heartbeat.held).copied().collect();
         let node = self.node(worker);
         let Some(link) = &mut node.link else { return };
         if link.last_seq.is_some_and(|last| heartbeat.seq <= last) {
@@ -367,7 +358,8 @@ impl Farm {
         self.release(compared.lost, Outcome::Released);
         let ack = HeartbeatAck { seq: heartbeat.seq, next_after_ms: after.0, cancel: compared.foreign };
         self.say_down(worker, ToWorker::HeartbeatAck(ack));
-        self.cloud().renewals.extend(compared.renew.into_iter().map(|(lease, _)| lease));
+        self.heard(worker, compared.renew);
+        self.count_unnamed(worker, &named);
     }
 
     fn attempt(&mut self, worker: usize, lease: LeaseRef, said: &FromWorker) {
@@ -615,60 +607,13 @@ impl Farm {
             }
         }
     }
-
-    // ---- renewals and the sweep
-
-    fn write_renewals(&mut self) {
-        let until = self.wall().plus(LEASE_TTL);
-        let cloud = self.cloud();
-        if cloud.renewing.is_some() || cloud.renewals.is_empty() {
-            return;
-        }
-        let renewals = std::mem::take(&mut cloud.renewals);
-        let leases = renewals.iter().copied().collect();
-        cloud.renewing = Some(renewals);
-        self.submit(Write::Renew { leases, until }, Caller::Renewing);
-    }
-
-    fn sweep(&mut self) {
-        let now = self.clock();
-        let last = std::mem::replace(&mut self.cloud().last_sweep, now);
-        let steady = now.elapsed(last.mono);
-        if steady > Millis(30_000) || last.wall.until(now.wall).0 > steady.0 + 30_000 {
-            self.cloud().patient_until = now.mono.plus(LEASE_TTL);
-        }
-        if self.cloud().is_failing {
-            self.cloud().patient_until = now.mono.plus(LEASE_TTL);
-        }
-        if now.mono < self.cloud().patient_until || self.cloud().is_sweeping {
-            return;
-        }
-        let expired: Vec<LeaseId> =
-            self.store.live().filter(|(_, row)| row.life.expires_at <= now.wall).map(|(id, _)| *id).collect();
-        let cloud = self.cloud();
-        let is_renewing = |id: &LeaseId| {
-            cloud.renewals.contains(id)
-                || cloud.renewing.as_ref().is_some_and(|renewing| renewing.contains(id))
-        };
-        let expired: Vec<LeaseId> = expired.into_iter().filter(|id| !is_renewing(id)).collect();
-        self.expire(expired);
-    }
-
-    pub fn sweeping(&mut self, is_sweeping: bool) {
-        self.cloud().is_sweeping = is_sweeping;
-    }
-
-    pub fn be_patient(&mut self) {
-        let until = Mono(self.now).plus(LEASE_TTL);
-        self.cloud().patient_until = until;
-    }
 }
 
-fn policy() -> HeartbeatPolicy {
+pub fn policy() -> HeartbeatPolicy {
     HeartbeatPolicy::new(Millis(5_000))
 }
 
-fn number_of(worker: pictor_actors::ids::WorkerId) -> u128 {
+pub fn number_of(worker: pictor_actors::ids::WorkerId) -> u128 {
     let text = worker.to_string();
     u128::from_str_radix(text.trim_start_matches("wrk_"), 16).unwrap() - 1
 }

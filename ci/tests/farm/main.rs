@@ -10,6 +10,8 @@ mod cloud;
 mod endings;
 mod machine;
 mod plan;
+mod probes;
+mod silence;
 mod store;
 mod world;
 

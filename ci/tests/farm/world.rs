@@ -195,6 +195,9 @@ impl Farm {
             if let Err(broken) = crate::checks::look(&mut self) {
                 return Err(self.told(&broken));
             }
+            if let Err(broken) = crate::probes::probe(&self) {
+                return Err(self.told(&broken));
+            }
             if self.is_calm && self.is_settled() {
                 return Ok(self.digest);
             }
