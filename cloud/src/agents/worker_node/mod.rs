@@ -10,6 +10,7 @@ mod actor;
 mod effects;
 mod handlers;
 mod hearing;
+mod history;
 pub mod messages;
 mod readings;
 mod report;

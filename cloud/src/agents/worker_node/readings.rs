@@ -1,15 +1,17 @@
-//! A worker's values: the last 15 minutes as they came, and one roll-up a minute. Pure.
+//! A worker's values: the newest, the last 15 minutes for charts, and one roll-up a minute. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use pictor_actors::limits::SLOTS_MAX;
 use pictor_actors::protocol::{GpuSample, MetricSample};
 use pictor_actors::units::{Millis, UnixMillis};
 use serde::{Deserialize, Serialize};
 
+use super::history::History;
+
 /// How far back single samples reach.
 pub(in crate::agents) const KEPT_FOR: Millis = Millis::from_secs(15 * 60);
-/// Samples that come quicker replace each other; with it the ring has at most 180.
+/// Samples that come quicker replace each other; with it 15 minutes have at most 184.
 const APART: Millis = Millis(4_900);
 const MINUTE: i64 = 60_000;
 
@@ -74,12 +76,15 @@ impl MinuteReadings {
     }
 }
 
-/// The ring and the minute under way.
+/// What is known of the values of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
-    ring: VecDeque<(UnixMillis, MetricSample)>,
+    newest: Option<MetricSample>,
+    /// When the newest sample of the history came that did not replace another.
+    counted_at: Option<UnixMillis>,
+    history: History,
     minute: i64,
-    in_minute: Vec<MetricSample>,
+    in_minute: InMinute,
 }
 
 impl Readings {
@@ -91,69 +96,138 @@ impl Readings {
     ) -> Option<(UnixMillis, MinuteReadings)> {
         sample.gpus.truncate(SLOTS_MAX);
         let minute = now.0.div_euclid(MINUTE);
-        let over = (minute != self.minute && !self.in_minute.is_empty()).then(|| {
-            let readings = roll_up(&self.in_minute);
-            self.in_minute.clear();
+        let is_over = minute != self.minute && self.in_minute.samples > 0;
+        let over = is_over.then(|| {
+            let readings = std::mem::take(&mut self.in_minute).readings();
             (UnixMillis(self.minute * MINUTE), readings)
         });
         self.minute = minute;
-        let newest_at = self.ring.back().map(|(at, _)| *at).filter(|at| at.until(now) < APART);
-        if newest_at.is_some() {
-            self.ring.pop_back();
-        } else {
-            self.in_minute.push(sample.clone());
+        match self.counted_at.filter(|at| at.until(now) < APART) {
+            Some(at) => {
+                self.history.pop_newest();
+                self.history.push(&sample, at);
+            }
+            None => {
+                self.in_minute.add(&sample);
+                self.history.push(&sample, now);
+                self.counted_at = Some(now);
+            }
         }
-        while self.ring.front().is_some_and(|(at, _)| at.until(now) > KEPT_FOR) {
-            self.ring.pop_front();
-        }
-        self.ring.push_back((newest_at.unwrap_or(now), sample));
+        self.history.forget(KEPT_FOR, now);
+        self.newest = Some(sample);
         over
     }
 
     /// The newest.
     pub fn newest(&self) -> Option<&MetricSample> {
-        self.ring.back().map(|(_, sample)| sample)
+        self.newest.as_ref()
     }
 
-    /// All of the last 15 minutes, oldest first.
+    /// What charts draw of the last 15 minutes, oldest first.
     pub fn recent(&self) -> Vec<MetricSample> {
-        self.ring.iter().map(|(_, sample)| sample.clone()).collect()
+        self.history.all()
     }
 }
 
-fn roll_up(samples: &[MetricSample]) -> MinuteReadings {
-    let mut gpus: BTreeMap<String, Vec<&GpuSample>> = BTreeMap::new();
-    for gpu in samples.iter().flat_map(|sample| &sample.gpus) {
-        gpus.entry(gpu.pci_id.clone()).or_default().push(gpu);
+/// The minute under way.
+#[derive(Debug, Default)]
+struct InMinute {
+    samples: u32,
+    cpu_percent: Mean,
+    cpu_celsius: Highest<f32>,
+    ram_used_bytes: Highest<u64>,
+    gpus: Vec<(Box<str>, GpuInMinute)>,
+}
+
+#[derive(Debug, Default)]
+struct GpuInMinute {
+    utilisation_percent: Mean,
+    memory_used_bytes: Highest<u64>,
+    celsius: Highest<f32>,
+    power_watts: Mean,
+}
+
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+#[derive(Debug, Default)]
+struct Highest<T>(Option<T>);
+
+impl InMinute {
+    fn add(&mut self, sample: &MetricSample) {
+        self.samples = self.samples.saturating_add(1);
+        self.cpu_percent.add(sample.cpu_percent);
+        self.cpu_celsius.add(sample.cpu_celsius);
+        self.ram_used_bytes.add(sample.ram_used_bytes);
+        for gpu in &sample.gpus {
+            if let Some(of_gpu) = self.of_gpu(&gpu.pci_id) {
+                of_gpu.add(gpu);
+            }
+        }
     }
-    MinuteReadings {
-        samples: u32::try_from(samples.len()).unwrap_or(u32::MAX),
-        cpu_percent: mean(samples.iter().filter_map(|sample| sample.cpu_percent)),
-        cpu_celsius_max: highest(samples.iter().filter_map(|sample| sample.cpu_celsius)),
-        ram_used_bytes_max: samples.iter().filter_map(|sample| sample.ram_used_bytes).max(),
-        gpus: gpus
-            .into_iter()
-            .map(|(pci_id, of_gpu)| {
-                let minute = GpuMinute {
-                    utilisation_percent: mean(of_gpu.iter().filter_map(|gpu| gpu.utilisation_percent)),
-                    memory_used_bytes_max: of_gpu.iter().filter_map(|gpu| gpu.memory_used_bytes).max(),
-                    celsius_max: highest(of_gpu.iter().filter_map(|gpu| gpu.celsius)),
-                    power_watts: mean(of_gpu.iter().filter_map(|gpu| gpu.power_watts)),
-                };
-                (pci_id, minute)
-            })
-            .collect(),
+
+    /// The values of a GPU; nothing of one too many.
+    fn of_gpu(&mut self, pci_id: &str) -> Option<&mut GpuInMinute> {
+        let known = self.gpus.iter().position(|(id, _)| **id == *pci_id);
+        if known.is_none() && self.gpus.len() < SLOTS_MAX {
+            self.gpus.push((pci_id.into(), GpuInMinute::default()));
+        }
+        let at = known.unwrap_or(self.gpus.len() - 1);
+        self.gpus.get_mut(at).filter(|(id, _)| **id == *pci_id).map(|(_, of_gpu)| of_gpu)
+    }
+
+    fn readings(self) -> MinuteReadings {
+        MinuteReadings {
+            samples: self.samples,
+            cpu_percent: self.cpu_percent.value(),
+            cpu_celsius_max: self.cpu_celsius.0,
+            ram_used_bytes_max: self.ram_used_bytes.0,
+            gpus: self.gpus.into_iter().map(|(pci_id, of_gpu)| (pci_id.into(), of_gpu.readings())).collect(),
+        }
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // a mean of single-precision values fits one
-fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
-    let (sum, count) = values.fold((0.0_f64, 0_u32), |(sum, count), v| (sum + f64::from(v), count + 1));
-    (count > 0).then(|| (sum / f64::from(count)) as f32)
+impl GpuInMinute {
+    fn add(&mut self, gpu: &GpuSample) {
+        self.utilisation_percent.add(gpu.utilisation_percent);
+        self.memory_used_bytes.add(gpu.memory_used_bytes);
+        self.celsius.add(gpu.celsius);
+        self.power_watts.add(gpu.power_watts);
+    }
+
+    fn readings(&self) -> GpuMinute {
+        GpuMinute {
+            utilisation_percent: self.utilisation_percent.value(),
+            memory_used_bytes_max: self.memory_used_bytes.0,
+            celsius_max: self.celsius.0,
+            power_watts: self.power_watts.value(),
+        }
+    }
 }
 
-fn highest(values: impl Iterator<Item = f32>) -> Option<f32> {
-    values.reduce(f32::max)
+impl Mean {
+    fn add(&mut self, value: Option<f32>) {
+        if let Some(value) = value {
+            self.sum += f64::from(value);
+            self.count += 1;
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // a mean of single-precision values fits one
+    fn value(&self) -> Option<f32> {
+        (self.count > 0).then(|| (self.sum / f64::from(self.count)) as f32)
+    }
+}
+
+impl<T: PartialOrd + Copy> Highest<T> {
+    fn add(&mut self, value: Option<T>) {
+        if let Some(value) = value.filter(|value| self.0.is_none_or(|highest| *value > highest)) {
+            self.0 = Some(value);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +242,7 @@ mod tests {
     #[test]
     fn a_minute_is_rolled_up_when_the_next_begins_and_unknown_stays_unknown() {
         let mut readings = Readings::default();
+        assert_eq!(readings.newest(), None);
         assert_eq!(readings.push(sample(Some(10.0), Some(5)), UnixMillis(60_000)), None);
         assert_eq!(readings.push(sample(None, Some(9)), UnixMillis(70_000)), None);
         assert_eq!(readings.push(sample(Some(30.0), None), UnixMillis(119_999)), None);
@@ -186,13 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_reaches_fifteen_minutes_back_and_stays_small_however_often_samples_come() {
+    fn fifteen_minutes_are_kept_and_no_more_however_often_samples_come() {
         let mut readings = Readings::default();
         for second in 0..3_600_i64 {
-            readings.push(sample(Some(1.0), None), UnixMillis(second * 1_000));
+            let value = MetricSample { at: UnixMillis(second * 1_000), ..sample(Some(1.0), None) };
+            readings.push(value, UnixMillis(second * 1_000));
         }
         let recent = readings.recent();
         assert!((150..=190).contains(&recent.len()), "{}", recent.len());
-        assert!(readings.ring.front().unwrap().0.0 >= 3_599_000 - 900_000);
+        assert!(recent[0].at.0 >= 3_598_000 - 900_000, "{:?}", recent[0].at);
+        assert_eq!(recent.last().map(|sample| sample.at), readings.newest().map(|sample| sample.at));
+        assert_eq!(recent[0].gpus[0].utilisation_percent, Some(1.0));
     }
 }
