@@ -298,9 +298,15 @@ impl Farm {
         }
     }
 
-    /// Live events of a topic; with `after`, first those that were missed since that one (or `Resync`).
-    pub async fn subscribe(&self, topic: Topic, after: Option<EventId>) -> Result<Subscription, Busy> {
-        self.broadcast.ask(Subscribe { topic, after }, ANSWER_WITHIN).await.ok().flatten().ok_or(Busy)
+    /// Live events of a topic, of an account's workers only those in `rows` unless that is empty; with
+    /// `after`, first those that were missed since that one (or `Resync`).
+    pub async fn subscribe(
+        &self,
+        topic: Topic,
+        rows: Vec<WorkerId>,
+        after: Option<EventId>,
+    ) -> Result<Subscription, Busy> {
+        self.broadcast.ask(Subscribe { topic, rows, after }, ANSWER_WITHIN).await.ok().flatten().ok_or(Busy)
     }
 
     /// Why silent workers keep their tasks at present; nothing in quiet times.

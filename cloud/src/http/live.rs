@@ -1,4 +1,5 @@
-//! Live events as server-sent events: `GET /events?topic=workers|worker:ID|jobs|job:ID`.
+//! Live events as server-sent events: `GET /events?topic=workers|worker:ID|jobs|job:ID`; with `rows=ID,…` of
+//! the workers only those, for a page that shows some of very many.
 //!
 //! Each event carries its id, so that a browser that lost the stream says up to where it has heard
 //! (`Last-Event-ID`) and is told what it missed, or to load the page anew (`event: resync`). A stream shows
@@ -27,7 +28,7 @@ use super::pages::live::{PartQuery, Shown};
 use super::problem::{Answer, Error};
 use super::state::AppState;
 use crate::agents::broadcast::{EventId, LiveEvent, Subscription, Told, Topic};
-use crate::store::TokenRow;
+use crate::store::{PAGE_ROWS_MAX, TokenRow};
 use crate::telemetry::Metrics;
 
 /// A comment so often keeps routers from closing the line; the session is looked at as often.
@@ -39,6 +40,9 @@ const RETRY_MS: u32 = 2_000;
 #[derive(Debug, Deserialize)]
 pub struct LiveQuery {
     topic: String,
+    /// Of all workers only these ids, separated by commas.
+    #[serde(default)]
+    rows: String,
     /// `json`: machine-readable events instead of pieces of pages.
     format: Option<String>,
     /// What the page shows beside its head.
@@ -67,10 +71,11 @@ pub async fn events(
     gates: web::Data<Gates>,
 ) -> Answer<HttpResponse> {
     let topic = own_topic(&state, &caller, query.topic.parse()?).await?;
+    let rows = rows_of(&query.rows)?;
     let place = gates.stream(caller.id()).ok_or_else(|| {
         Error::new(ProblemCode::RateLimited, "too many open pages listen for this account: close some")
     })?;
-    let subscription = state.farm.subscribe(topic, last_heard(&request)).await?;
+    let subscription = state.farm.subscribe(topic, rows, last_heard(&request)).await?;
     let is_json = query.format.as_deref() == Some("json");
     let shown = Shown::new(query.into_inner().part);
     Ok(HttpResponse::Ok()
@@ -84,6 +89,14 @@ pub async fn events(
 fn last_heard(request: &HttpRequest) -> Option<EventId> {
     let value = request.headers().get("last-event-id")?.to_str().ok().filter(|text| !text.is_empty())?;
     Some(value.parse().unwrap_or(EventId { epoch: 0, number: 0 }))
+}
+
+/// Ids of another account's workers may stand there: nothing is told of them.
+fn rows_of(text: &str) -> Result<Vec<WorkerId>, Error> {
+    let rows = text.split(',').filter(|id| !id.is_empty()).map(str::parse);
+    let rows = rows.take(PAGE_ROWS_MAX as usize + 1).collect::<Result<Vec<_>, _>>();
+    let wrong = || Error::field("rows", format!("use at most {PAGE_ROWS_MAX} ids of workers"));
+    rows.ok().filter(|rows| rows.len() <= PAGE_ROWS_MAX as usize).ok_or_else(wrong)
 }
 
 async fn own_topic(state: &AppState, caller: &SignedIn, asked: Asked) -> Result<Topic, Error> {
@@ -287,6 +300,19 @@ mod tests {
         for bad in ["", "job", "job:", "worker:job_1", "workers:", "accounts"] {
             assert!(bad.parse::<Asked>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn rows_are_read_strictly_and_bounded() {
+        let ids = |count| {
+            let ids = (1..=count).map(|n| WorkerId::from_u128(n).to_string());
+            ids.collect::<Vec<_>>().join(",")
+        };
+        let most = u128::from(PAGE_ROWS_MAX);
+        assert_eq!(rows_of("").unwrap(), []);
+        assert_eq!(rows_of(&ids(2)).unwrap(), [WorkerId::from_u128(1), WorkerId::from_u128(2)]);
+        assert_eq!(rows_of(&ids(most)).unwrap().len(), PAGE_ROWS_MAX as usize);
+        assert!(rows_of(&ids(most + 1)).is_err() && rows_of("worker_").is_err());
     }
 
     #[test]

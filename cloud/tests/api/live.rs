@@ -83,6 +83,21 @@ async fn a_page_hears_of_its_workers_and_of_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_long_list_hears_of_the_rows_that_it_shows() {
+    let app = TestApp::start().await;
+    let (shown, other) = (app.worker().await.row.id, app.worker_of(&app.owner, "other").await.row.id);
+    let theirs = app.worker_of(&app.stranger().await, "theirs").await.row;
+    let topic = format!("workers&rows={shown},{}", theirs.id);
+    let mut page = Events::open(&app.sign_in().await, &topic, None).await;
+    page.next().await;
+    app.farm.worker_changed(app.owner.id, other);
+    app.farm.worker_changed(theirs.account_id, theirs.id);
+    app.farm.worker_changed(app.owner.id, shown);
+    let event = page.next().await;
+    assert!(event.contains("event: worker_changed") && event.contains(&shown.to_string()), "{event}");
+}
+
+#[tokio::test]
 async fn who_comes_back_hears_what_was_missed_or_loads_anew() {
     let app = TestApp::start().await;
     let worker = app.worker().await.row;

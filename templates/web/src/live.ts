@@ -17,6 +17,11 @@ function mark(state: State): void {
   }
 }
 
+/** What the page listens to: of a list, the rows it shows. */
+function heard(page: Document): string | null | undefined {
+  return page.querySelector("#stream")?.getAttribute("hx-sse:connect");
+}
+
 let loading = false;
 
 /** Fetches this page anew and puts its content in place of the old one, keeping focus and scroll. */
@@ -26,7 +31,9 @@ async function reload(): Promise<void> {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.redirected) return void location.reload();
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#main");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (heard(page) !== heard(document)) return void location.reload();
+    const fresh = page.querySelector("#main");
     const swap = {
       sourceElement: document.body,
       target: "#main",

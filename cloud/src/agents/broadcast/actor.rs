@@ -54,6 +54,6 @@ impl Handler<Subscribe> for Broadcast {
     type Result = Option<Subscription>;
 
     fn handle(&mut self, subscribe: Subscribe, _context: &mut Context<Self>) -> Option<Subscription> {
-        self.hub.subscribe(subscribe.topic, subscribe.after).ok()
+        self.hub.subscribe(subscribe.topic, &subscribe.rows, subscribe.after).ok()
     }
 }

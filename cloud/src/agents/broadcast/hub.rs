@@ -1,12 +1,13 @@
 //! Who listens to what, and what they missed. No timers and no actor: moments come in.
 //!
 //! Events of workers are not kept: they only say *look again*, so a listener that comes back is simply told
-//! to look. Events of jobs are kept in a ring, because a page appends frames one by one.
+//! to look. Events of jobs are kept in a ring, because a page appends frames one by one. A page that shows
+//! some of very many workers hears of those alone: the others would make it fall behind.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use pictor_actors::fanout::{Fanout, TooManyListeners};
-use pictor_actors::ids::AccountId;
+use pictor_actors::ids::{AccountId, WorkerId};
 use pictor_actors::now::Mono;
 use pictor_actors::units::Millis;
 
@@ -30,6 +31,10 @@ pub(super) struct Hub {
     epoch: i64,
     last: u64,
     topics: BTreeMap<Topic, Fanout<Told>>,
+    /// Pages by the workers whose rows they show.
+    pages: BTreeMap<WorkerId, Vec<Topic>>,
+    /// Pages so far.
+    last_page: u64,
     ring: VecDeque<(u64, Announce)>,
     /// The newest event that has left the ring.
     forgotten: u64,
@@ -50,6 +55,8 @@ impl Hub {
             epoch,
             last: 0,
             topics: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            last_page: 0,
             ring: VecDeque::new(),
             forgotten: 0,
             paces: BTreeMap::new(),
@@ -96,20 +103,44 @@ impl Hub {
         self.paces.values().map(|pace| pace.told_at.plus(PACE)).min()
     }
 
-    /// A new listener; with `after`, it first hears what it missed, or that it must load everything anew.
+    /// A new listener; with `after`, it first hears what it missed, or that it must load everything anew. Of
+    /// an account's workers it hears of those in `rows` only, unless there are none.
     pub(super) fn subscribe(
         &mut self,
         topic: Topic,
+        rows: &[WorkerId],
         after: Option<EventId>,
     ) -> Result<Subscription, TooManyListeners> {
-        self.topics.retain(|_, fanout| !fanout.is_idle());
+        self.forget_idle();
+        let topic = self.page_of(topic, rows);
         if self.topics.len() >= TOPICS_MAX && !self.topics.contains_key(&topic) {
             return Err(TooManyListeners(self.topics.len()));
         }
         let fanout = self.topics.entry(topic).or_insert_with(|| Fanout::new(QUEUE, LISTENERS_PER_TOPIC_MAX));
         let listener = fanout.listen()?;
         let missed = after.map_or_else(Vec::new, |after| self.missed(topic, after));
+        if matches!(topic, Topic::RowsOf(..)) {
+            rows.iter().for_each(|row| self.pages.entry(*row).or_default().push(topic));
+        }
         Ok(Subscription::new(self.id(self.last), missed, listener))
+    }
+
+    fn forget_idle(&mut self) {
+        self.topics.retain(|_, fanout| !fanout.is_idle());
+        self.pages.retain(|_, pages| {
+            pages.retain(|page| self.topics.contains_key(page));
+            !pages.is_empty()
+        });
+    }
+
+    /// A topic of its own for a page that shows these workers.
+    fn page_of(&mut self, topic: Topic, rows: &[WorkerId]) -> Topic {
+        let Topic::WorkersOf(account) = topic else { return topic };
+        if rows.is_empty() {
+            return topic;
+        }
+        self.last_page += 1;
+        Topic::RowsOf(account, self.last_page)
     }
 
     fn missed(&self, topic: Topic, after: EventId) -> Vec<Told> {
@@ -119,7 +150,7 @@ impl Hub {
         }
         match topic {
             Topic::Worker(worker) => at_once(LiveEvent::WorkerChanged(worker)),
-            Topic::WorkersOf(_) => at_once(LiveEvent::Resync),
+            Topic::WorkersOf(_) | Topic::RowsOf(..) => at_once(LiveEvent::Resync),
             Topic::Job(_) | Topic::JobsOf(_) if after.number < self.forgotten => at_once(LiveEvent::Resync),
             Topic::Job(_) | Topic::JobsOf(_) => self
                 .ring
@@ -135,7 +166,7 @@ impl Hub {
     fn tell(&mut self, announce: Announce) {
         self.last += 1;
         let told = Told { id: self.id(self.last), event: announce.event };
-        for topic in topics_of(announce).into_iter().flatten() {
+        for topic in self.listened_to(announce) {
             if let Some(fanout) = self.topics.get_mut(&topic) {
                 fanout.publish(&told);
                 if fanout.is_idle() {
@@ -153,7 +184,22 @@ impl Hub {
     }
 
     fn has_listener(&self, announce: Announce) -> bool {
-        topics_of(announce).into_iter().flatten().any(|topic| self.topics.contains_key(&topic))
+        !self.listened_to(announce).is_empty()
+    }
+
+    /// Topics with listeners to whom it is told.
+    fn listened_to(&self, announce: Announce) -> Vec<Topic> {
+        let pages = match announce.event {
+            LiveEvent::WorkerChanged(worker) => self.pages.get(&worker),
+            LiveEvent::JobChanged(_)
+            | LiveEvent::FrameStored { .. }
+            | LiveEvent::LogAppended { .. }
+            | LiveEvent::Resync => None,
+        };
+        let of_account = |page: &&Topic| matches!(page, Topic::RowsOf(of, _) if *of == announce.account);
+        let pages = pages.into_iter().flatten().filter(of_account).copied();
+        let topics = topics_of(announce).into_iter().flatten().chain(pages);
+        topics.filter(|topic| self.topics.contains_key(topic)).collect()
     }
 
     fn id(&self, number: u64) -> EventId {
@@ -216,8 +262,8 @@ mod tests {
     #[test]
     fn a_change_is_told_at_once_and_then_at_most_once_a_second_and_the_last_one_is_not_lost() {
         let mut hub = Hub::new(7);
-        let mut list = hub.subscribe(Topic::WorkersOf(ME), None).unwrap();
-        let mut page = hub.subscribe(Topic::Worker(WORKER), None).unwrap();
+        let mut list = hub.subscribe(Topic::WorkersOf(ME), &[], None).unwrap();
+        let mut page = hub.subscribe(Topic::Worker(WORKER), &[], None).unwrap();
         for at in [0, 10, 20, 990] {
             say(&mut hub, LiveEvent::WorkerChanged(WORKER), at);
             hub.flush(Mono(at));
@@ -232,10 +278,34 @@ mod tests {
     }
 
     #[test]
+    fn a_page_hears_of_the_workers_that_it_shows_and_of_no_others() {
+        let mut hub = Hub::new(7);
+        let other = WorkerId::from_u128(4);
+        let mut page = hub.subscribe(Topic::WorkersOf(ME), &[WORKER], None).unwrap();
+        let stranger = Topic::WorkersOf(AccountId::from_u128(9));
+        let mut stranger = hub.subscribe(stranger, &[WORKER], None).unwrap();
+        for n in 0..i32::try_from(QUEUE).unwrap() {
+            say(&mut hub, LiveEvent::WorkerChanged(other), n.unsigned_abs().into());
+        }
+        assert_eq!((heard(&mut page), hub.next_deadline()), (vec![], None), "nothing is kept of the others");
+        say(&mut hub, LiveEvent::WorkerChanged(WORKER), 0);
+        assert_eq!(
+            (heard(&mut page), heard(&mut stranger)),
+            (vec![LiveEvent::WorkerChanged(WORKER)], vec![])
+        );
+        let at = page.started_after();
+        let mut again = hub.subscribe(Topic::WorkersOf(ME), &[WORKER], Some(at)).unwrap();
+        assert_eq!(heard(&mut again), [LiveEvent::Resync]);
+        drop((page, stranger, again));
+        hub.forget_idle();
+        assert!(hub.pages.is_empty() && hub.topics.is_empty());
+    }
+
+    #[test]
     fn nobody_hears_of_what_belongs_to_another_account_or_topic() {
         let mut hub = Hub::new(7);
-        let mut other = hub.subscribe(Topic::JobsOf(AccountId::from_u128(9)), None).unwrap();
-        let mut mine = hub.subscribe(Topic::JobsOf(ME), None).unwrap();
+        let mut other = hub.subscribe(Topic::JobsOf(AccountId::from_u128(9)), &[], None).unwrap();
+        let mut mine = hub.subscribe(Topic::JobsOf(ME), &[], None).unwrap();
         say(&mut hub, LiveEvent::JobChanged(JOB), 0);
         say(&mut hub, frame(1), 0);
         assert_eq!((heard(&mut other), heard(&mut mine)), (vec![], vec![LiveEvent::JobChanged(JOB)]));
@@ -244,17 +314,20 @@ mod tests {
     #[test]
     fn who_comes_back_hears_what_was_missed() {
         let mut hub = Hub::new(7);
-        let first = hub.subscribe(Topic::Job(JOB), None).unwrap();
+        let first = hub.subscribe(Topic::Job(JOB), &[], None).unwrap();
         let at = first.started_after();
         drop(first);
         say(&mut hub, frame(1), 0);
         say(&mut hub, frame(2), 0);
         say(&mut hub, LiveEvent::WorkerChanged(WORKER), 0);
-        let mut again = hub.subscribe(Topic::Job(JOB), Some(at)).unwrap();
+        let mut again = hub.subscribe(Topic::Job(JOB), &[], Some(at)).unwrap();
         say(&mut hub, frame(3), 0);
         assert_eq!(heard(&mut again), [frame(1), frame(2), frame(3)]);
         let half = EventId { number: at.number + 1, ..at };
-        assert_eq!(heard(&mut hub.subscribe(Topic::Job(JOB), Some(half)).unwrap()), [frame(2), frame(3)]);
+        assert_eq!(
+            heard(&mut hub.subscribe(Topic::Job(JOB), &[], Some(half)).unwrap()),
+            [frame(2), frame(3)]
+        );
     }
 
     #[test]
@@ -262,7 +335,7 @@ mod tests {
         let mut hub = Hub::new(7);
         let topic = Topic::Job(JOB);
         let resync = |hub: &mut Hub, epoch, number| {
-            heard(&mut hub.subscribe(topic, Some(EventId { epoch, number })).unwrap())
+            heard(&mut hub.subscribe(topic, &[], Some(EventId { epoch, number })).unwrap())
         };
         for n in 0..i32::try_from(RING).unwrap() + 2 {
             say(&mut hub, frame(n), 0);
@@ -272,14 +345,14 @@ mod tests {
         assert_eq!(resync(&mut hub, 6, 2), [LiveEvent::Resync]);
         assert_eq!(resync(&mut hub, 7, u64::MAX), [LiveEvent::Resync]);
         let worker = Some(EventId { epoch: 7, number: 1 });
-        let mut page = hub.subscribe(Topic::Worker(WORKER), worker).unwrap();
+        let mut page = hub.subscribe(Topic::Worker(WORKER), &[], worker).unwrap();
         assert_eq!(heard(&mut page), [LiveEvent::WorkerChanged(WORKER)]);
     }
 
     #[test]
     fn a_slow_listener_is_dropped_and_told_and_its_topic_is_forgotten() {
         let mut hub = Hub::new(7);
-        let mut slow = hub.subscribe(Topic::Job(JOB), None).unwrap();
+        let mut slow = hub.subscribe(Topic::Job(JOB), &[], None).unwrap();
         for n in 0..i32::try_from(QUEUE).unwrap() + 1 {
             say(&mut hub, frame(n), 0);
         }

@@ -13,6 +13,8 @@ pub enum Topic {
     Worker(WorkerId),
     /// Every worker of an account.
     WorkersOf(AccountId),
+    /// Those workers of an account whose rows one page shows; the hub numbers the pages.
+    RowsOf(AccountId, u64),
     /// One job.
     Job(JobId),
     /// Every job of an account (without single frames and log lines).
@@ -30,11 +32,13 @@ pub struct Announce {
 }
 
 /// Begins to listen. `None`: there are too many listeners.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Option<Subscription>")]
 pub struct Subscribe {
     /// To what.
     pub topic: Topic,
+    /// Of an account's workers only these; empty: all.
+    pub rows: Vec<WorkerId>,
     /// The last event heard before, to hear what was missed since.
     pub after: Option<EventId>,
 }

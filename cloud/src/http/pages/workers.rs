@@ -93,7 +93,8 @@ pub async fn list(
         search: q,
     };
     let mut chrome = chrome(&request, &caller, Place::Workers, "Workers");
-    chrome.live = Some("/events?topic=workers".to_owned());
+    let shown: Vec<&str> = view.rows.iter().map(|row| row.id.as_str()).collect();
+    chrome.live = Some(address("/events", &[("topic", "workers"), ("rows", &shown.join(","))]));
     chrome.refresh = Some(30);
     ok(&state, &chrome, &view)
 }
