@@ -119,7 +119,8 @@ where
     }
 
     async fn live_once(&mut self, backoff: &mut Backoff) -> End {
-        let building = (self.factory)();
+        // Boxed: it is done once, and the keeper of each actor would keep room for it.
+        let building = Box::pin((self.factory)());
         let built = tokio::select! {
             biased;
             () = told_to_end(&self.shutdown, &mut self.closing) => return End::ForGood,

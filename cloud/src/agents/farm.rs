@@ -74,7 +74,8 @@ pub struct LinkOpened {
     /// What it said.
     pub hello: Hello,
     /// Where messages to it go. Dropped by the farm: the socket is to be closed. Full: the farm drops it.
-    pub outbound: mpsc::Sender<ToWorker>,
+    /// Boxed: the channel makes room for 32 at once, for each worker.
+    pub outbound: mpsc::Sender<Box<ToWorker>>,
 }
 
 /// The farm.
@@ -142,7 +143,7 @@ impl Farm {
         link: LinkId,
         hello: Hello,
         stored: OpenedLink,
-        outbound: mpsc::Sender<ToWorker>,
+        outbound: mpsc::Sender<Box<ToWorker>>,
     ) -> Result<super::worker_node::Adopted, Refusal> {
         let need = NeedNode(Box::new(stored.row.clone()));
         let node = self.fleet.ask(need, ANSWER_WITHIN).await.map_err(|_| unavailable("the cloud is busy"))?;

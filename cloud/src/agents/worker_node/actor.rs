@@ -64,7 +64,7 @@ pub struct WorkerNode {
 pub(super) struct Link {
     pub id: LinkId,
     pub since: UnixMillis,
-    pub outbound: mpsc::Sender<ToWorker>,
+    pub outbound: mpsc::Sender<Box<ToWorker>>,
     pub last_seq: Option<u64>,
     _count: LinkCount,
 }
@@ -108,7 +108,7 @@ impl WorkerNode {
         }
         if let Some(older) = self.link.take() {
             // Best effort: an older connection that is stuck has no room, and is dropped all the same.
-            let _ = older.outbound.try_send(ToWorker::Refused(replaced()));
+            let _ = older.outbound.try_send(Box::new(ToWorker::Refused(replaced())));
         }
         self.link_number = row.link_number;
         self.standing = standing_of(&row);
@@ -149,7 +149,7 @@ impl WorkerNode {
     /// stay.
     pub(super) fn say(&mut self, message: ToWorker) -> bool {
         let Some(link) = &self.link else { return false };
-        match link.outbound.try_send(message) {
+        match link.outbound.try_send(Box::new(message)) {
             Ok(()) => true,
             Err(error) => {
                 if matches!(error, mpsc::error::TrySendError::Full(_)) {

@@ -19,7 +19,7 @@ pub struct Adopt {
     /// What the store says.
     pub opened: Box<OpenedLink>,
     /// Where messages to it go.
-    pub outbound: mpsc::Sender<ToWorker>,
+    pub outbound: mpsc::Sender<Box<ToWorker>>,
 }
 
 /// The connection is the worker's now.

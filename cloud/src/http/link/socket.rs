@@ -71,19 +71,20 @@ impl Socket {
         Self { state, gates, session, messages }
     }
 
-    /// The whole life. `place` is that of a socket that has not proven whose it is.
+    /// The whole life. `place` is that of a socket that has not proven whose it is. What is done once is
+    /// boxed: else each open socket would keep room for it.
     pub(super) async fn run(mut self, place: OwnedSemaphorePermit) {
-        let end = match self.prove().await {
+        let end = match Box::pin(self.prove()).await {
             Err(end) => end,
             Ok((hello, row)) => {
                 drop(place);
-                if hello.only_asks { self.answer(&row).await } else { self.serve(hello, row).await }
+                self.go_on(hello, row).await
             }
         };
-        self.close(end).await;
+        Box::pin(self.close(end)).await;
     }
 
-    async fn prove(&mut self) -> Result<(Hello, WorkerRow), End> {
+    async fn prove(&mut self) -> Result<(Box<Hello>, Box<WorkerRow>), End> {
         let challenge = challenge(self.state.wall())
             .map_err(|_| End::Refused(refusal_for_now(RefusalCode::Unavailable, "no random numbers")))?;
         let nonce = challenge.nonce.clone();
@@ -100,13 +101,13 @@ impl Socket {
         check_reality(&hello, self.state.config.simulation.allowed).map_err(End::Refused)?;
         let row = self.known_worker(hello.worker).await.map_err(End::Refused)?;
         check_proof(&hello, &row, &nonce).map_err(End::Refused)?;
-        Ok((hello, row))
+        Ok((hello, Box::new(row)))
     }
 
-    async fn hear_hello(&mut self) -> Result<Hello, End> {
+    async fn hear_hello(&mut self) -> Result<Box<Hello>, End> {
         loop {
             match self.hear().await {
-                Heard::Message(FromWorker::Hello(hello)) => return Ok(*hello),
+                Heard::Message(FromWorker::Hello(hello)) => return Ok(hello),
                 Heard::Nothing => {}
                 Heard::End(end) => return Err(end),
                 Heard::Message(_) | Heard::NotUnderstood(_) => {
@@ -143,23 +144,30 @@ impl Socket {
         }
     }
 
-    async fn serve(&mut self, hello: Hello, row: WorkerRow) -> End {
+    async fn go_on(&mut self, hello: Box<Hello>, row: Box<WorkerRow>) -> End {
+        if hello.only_asks { Box::pin(self.answer(&row)).await } else { self.serve(hello, row).await }
+    }
+
+    async fn serve(&mut self, hello: Box<Hello>, row: Box<WorkerRow>) -> End {
         let Some(_place) = self.gates.link() else {
             let message = "this cloud has as many workers connected as it may";
             return End::Refused(refusal_for_now(RefusalCode::TooMany, message));
         };
-        let worker = row.id;
+        let (worker, name) = (row.id, row.name.clone());
+        drop(row);
         let (outbound, mut to_send) = mpsc::channel(OUTBOUND);
         let puts_directly = self.state.blobs.direct().is_some();
-        let welcome = match self.state.farm.link_opened(LinkOpened { worker, hello, outbound }).await {
-            Ok(welcome) => Welcome { puts_directly, ..welcome },
+        let opened = LinkOpened { worker, hello: *hello, outbound };
+        let welcome = match Box::pin(self.state.farm.link_opened(opened)).await {
+            Ok(welcome) => Box::new(Welcome { puts_directly, ..welcome }),
             Err(refusal) => return End::Refused(refusal),
         };
         let link = welcome.link;
         tracing::Span::current()
             .record("worker", tracing::field::display(worker))
             .record("link", tracing::field::display(link));
-        tracing::info!(name = row.name, "worker connected");
+        tracing::info!(name, "worker connected");
+        drop(name);
         let end = self.talk(worker, link, welcome, &mut to_send).await;
         self.state.farm.link_closed(worker, link);
         end
@@ -169,10 +177,10 @@ impl Socket {
         &mut self,
         worker: WorkerId,
         link: LinkId,
-        welcome: Welcome,
-        to_send: &mut mpsc::Receiver<ToWorker>,
+        welcome: Box<Welcome>,
+        to_send: &mut mpsc::Receiver<Box<ToWorker>>,
     ) -> End {
-        if let Err(end) = self.send(&ToWorker::Welcome(Box::new(welcome))).await {
+        if let Err(end) = self.send(&ToWorker::Welcome(welcome)).await {
             return end;
         }
         let shutdown = self.state.farm.shutdown().clone();
