@@ -48,7 +48,8 @@ fn of_lease(store: &Store, rng: &mut Rng, now: UnixMillis) -> Vec<(Write, &'stat
     let live: Vec<_> = store.live().collect();
     let chosen = if rng.bool() { any(rng, live.into_iter()) } else { any(rng, store.leases.iter()) };
     let Some((id, row)) = chosen else { return Vec::new() };
-    let fence = if rng.bool() { row.life.fence + 1 } else { row.life.fence - 1 };
+    let is_above = rng.bool() || row.life.fence == 0;
+    let fence = if is_above { row.life.fence + 1 } else { row.life.fence - 1 };
     let stale = LeaseRef { lease: *id, fence };
     let mut tries: Vec<_> =
         said(stale, store, row).into_iter().map(|write| (write, "that fence was never its own")).collect();
