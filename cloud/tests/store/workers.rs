@@ -59,6 +59,8 @@ pub async fn workers_are_listed_sorted_searched_and_paged(store: Store) {
     assert_eq!(names(WorkerSort::Name, Some("LPH")).await, "alpha");
     assert_eq!(names(WorkerSort::Name, Some("%")).await, "");
     assert_eq!(store.all_workers_of(one).await.unwrap().len(), 4);
+    let all_names = store.worker_names(one).await.unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(all_names, ["alpha", "bravo", "charlie", "delta"]);
     assert_eq!(store.worker(made[0].id).await.unwrap().pause, Some(pause()));
 }
 

@@ -108,9 +108,9 @@ fn held_back(state: &AppState, caller: &SignedIn) -> Option<String> {
 /// `GET /workers/new`.
 pub async fn new_page(request: HttpRequest, caller: SignedIn, state: Data<AppState>) -> Answer<HttpResponse> {
     needs_role(&caller, Role::Provider)?;
-    let taken = state.store.all_workers_of(caller.id()).await?;
-    let free = (1..=9_999).map(|number| format!("rig-{number:02}"));
-    let name = free.into_iter().find(|name| taken.iter().all(|row| row.name != *name)).unwrap_or_default();
+    let taken = state.store.worker_names(caller.id()).await?;
+    let free = (1..=99_999).map(|number| format!("rig-{number:02}"));
+    let name = free.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
     ok(&state, &new_chrome(&request, &caller), &new_view(&caller, Field::of(name)))
 }
 

@@ -1,5 +1,7 @@
 //! Workers as their owners keep them: made, listed, renamed, paused, rested, removed.
 
+use std::collections::BTreeSet;
+
 use pictor_actors::ids::{AccountId, WorkerId};
 use pictor_actors::protocol::Pause;
 use pictor_actors::units::UnixMillis;
@@ -8,7 +10,7 @@ use pictor_cloud_domain::lease::Outcome;
 use super::WorkerRow;
 use crate::store::leases::{live_of_worker, release};
 use crate::store::sql::page::like;
-use crate::store::sql::{Column as _, Value, args};
+use crate::store::sql::{Column as _, Value, args, row};
 use crate::store::{ConflictKind, LeaseRow, PageOf, PageRequest, Result, Store, StoreError};
 
 /// A worker to make.
@@ -20,6 +22,14 @@ pub struct NewWorkerRow {
     pub account_id: AccountId,
     /// Its name.
     pub name: String,
+}
+
+row! {
+    /// A worker's name alone.
+    pub struct NameRow {
+        /// It.
+        pub name: String,
+    }
 }
 
 /// How a list of workers is ordered.
@@ -143,6 +153,13 @@ impl Store {
         sql.push_str(&format!(" ORDER BY {0} {1}, id {1} LIMIT $2", order.key, order.direction));
         let found: Vec<WorkerRow> = self.all(sql, values).await?;
         Ok(PageOf::cut(found, rows, order.list, |row| [sort.key_of(row), row.id.to_string()]))
+    }
+
+    /// Names of all workers of the account.
+    pub async fn worker_names(&self, account: AccountId) -> Result<BTreeSet<String>> {
+        let sql = "SELECT name FROM workers WHERE account_id = $1 AND removed_at IS NULL";
+        let rows: Vec<NameRow> = self.all(sql, args![account]).await?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
     }
 
     /// All workers of the account, by name.
