@@ -46,16 +46,51 @@ pub use workers::{
 };
 
 use crate::config::DatabaseConfig;
-use sql::{Engine, FromRow, Session, Sql, Value};
+use sql::{Answers, Engine, FromRow, Gatherer, Session, Sql, Value};
 
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    groups: Arc<Groups>,
     /// The process that works through this handle, where there may be several.
     replica: Option<ReplicaId>,
     /// Keeps a test's folder until its last store is gone.
     _folder: Option<Arc<TestFolder>>,
+}
+
+/// The busiest writes: those of one kind that come at the same time are one.
+struct Groups {
+    frames: Gatherer<frames::Delivery, FrameStoredRow>,
+    marks: Gatherer<leases::Mark, LeaseRow>,
+}
+
+impl Groups {
+    fn start(engine: &Arc<Engine>) -> Self {
+        Self {
+            frames: gathered(engine, |session, all| {
+                Box::pin(async move { frames::store_all(session, &all).await })
+            }),
+            marks: gathered(engine, |session, all| {
+                Box::pin(async move { leases::mark_all(session, &all).await })
+            }),
+        }
+    }
+}
+
+/// Writes many of a kind in one transaction.
+type All<I, O> = for<'s> fn(&'s mut Session, Arc<[I]>) -> BoxFuture<'s, Answers<O>>;
+
+fn gathered<I, O>(engine: &Arc<Engine>, all: All<I, O>) -> Gatherer<I, O>
+where
+    I: Clone + Send + Sync + 'static,
+    O: Send + 'static,
+{
+    let engine = Arc::clone(engine);
+    Gatherer::start(move |items: Arc<[I]>| {
+        let engine = Arc::clone(&engine);
+        Box::pin(async move { engine.begin_write(move |session| all(session, items)).await })
+    })
 }
 
 impl Store {
@@ -66,7 +101,13 @@ impl Store {
     /// be reached, was brought to a newer schema by a newer program, or does not keep a setting that safety
     /// rests on.
     pub async fn open(config: &DatabaseConfig) -> Result<Self> {
-        Ok(Self { engine: Arc::new(Engine::open(config).await?), replica: None, _folder: None })
+        Ok(Self::over(Engine::open(config).await?))
+    }
+
+    fn over(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
+        let groups = Arc::new(Groups::start(&engine));
+        Self { engine, groups, replica: None, _folder: None }
     }
 
     /// Whether a cloud's database is there, as [`Self::open`] would find and not make it.
@@ -79,7 +120,7 @@ impl Store {
     /// Opens the database for reading only, beside a cloud that works on it. Fails where it has another
     /// schema than this program's; writes fail.
     pub async fn open_to_read(config: &DatabaseConfig) -> Result<Self> {
-        Ok(Self { engine: Arc::new(Engine::open_to_read(config).await?), replica: None, _folder: None })
+        Ok(Self::over(Engine::open_to_read(config).await?))
     }
 
     /// A fresh SQLite database in a folder of its own, which goes away with the last clone.

@@ -81,6 +81,48 @@ pub async fn the_first_delivery_wins(store: Store) {
     assert!(matches!(verdict, UploadVerdict::Already(row) if row.hash == stored[0].receipt.hash));
 }
 
+pub async fn what_comes_together_counts_as_if_each_had_come_alone(store: Store) {
+    let scene = scene(&store, 8, 2).await;
+    let (other, tasks) = crate::farm::job(&store, scene.account.id, 2, 1).await;
+    let mut leases = Vec::new();
+    for task in scene.tasks[..3].iter().chain(&tasks) {
+        leases.push(granted(&store, task, scene.worker.id).await);
+    }
+    let wrong_fence = NewFrame { fence: leases[0].fence + 1, ..frame(&leases[0], 1) };
+    let all = [
+        frame(&leases[0], 1),
+        frame(&leases[1], 3),
+        frame(&leases[3], 1), // the same number in another job
+        wrong_fence,
+        frame(&leases[0], 2), // ends its task
+        frame(&leases[0], 2), // again
+        frame(&leases[2], 1), // of another task
+        frame(&leases[4], 2), // ends its job
+        frame(&leases[1], 3), // again
+    ];
+    let told = join_all(all.iter().map(|new| store.store_frame(new, at(1)))).await;
+    let told: Vec<_> = told
+        .iter()
+        .map(|told| match told {
+            Ok(stored) if stored.already => "already",
+            Ok(stored) if stored.job_completed => "job",
+            Ok(stored) if stored.task_completed => "task",
+            Ok(_) => "frame",
+            Err(StoreError::StaleFence) => "stale",
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    let expected = ["frame", "frame", "task", "stale", "task", "already", "stale", "job", "already"];
+    assert_eq!(told, expected);
+    let job = store.job(scene.job.id).await.unwrap();
+    assert_eq!((job.frames_done, job.render_ms_total, job.state), (3, 3_000, JobState::Ready));
+    let other = store.job(other.id).await.unwrap();
+    assert_eq!((other.frames_done, other.state), (2, JobState::Completed));
+    let done = store.task(scene.tasks[1].id).await.unwrap();
+    assert_eq!((done.frames_done, done.ended_at), (1, None));
+    assert_eq!(store.live_leases_of_job(job.id).await.unwrap().len(), 2);
+}
+
 pub async fn late_but_first_wins_and_the_other_is_not_needed(store: Store) {
     let scene = scene(&store, 2, 2).await;
     let old = granted(&store, &scene.tasks[0], scene.worker.id).await;

@@ -1,7 +1,7 @@
 //! Leases: fences, races, ends.
 
 use futures_util::future::join_all;
-use pictor_actors::ids::LeaseId;
+use pictor_actors::ids::{LeaseId, WorkerId};
 use pictor_actors::protocol::FailureClass;
 use pictor_cloud::store::{AttemptEnd, Failure, Grant, GrantOutcome, NewJobRow, Store, StoreError, TaskGoes};
 use pictor_cloud_domain::job::JobState;
@@ -79,6 +79,64 @@ pub async fn only_an_offer_ends_unanswered_and_only_what_is_overdue_expires(stor
     let task = store.task(scene.tasks[0].id).await.unwrap();
     assert_eq!((task.lease_id, task.fence), (Some(lease.id), lease.fence));
     assert_eq!(ended(Outcome::Expired, at(120)).await, 1);
+}
+
+pub async fn what_is_said_together_moves_each_lease_as_far_as_it_goes(store: Store) {
+    let scene = scene(&store, 3, 1).await;
+    let mut leases = Vec::new();
+    for task in &scene.tasks {
+        leases.push(granted(&store, task, scene.worker.id).await);
+    }
+    let mark = |at_: usize, fence, state| {
+        let (store, lease) = (&store, &leases[at_]);
+        store.mark_lease(lease.id, lease.fence + fence, state, Some("Blender"), None, at(2))
+    };
+    let (taken, begun) = (LeaseState::Accepted, LeaseState::Running);
+    let told = join_all([
+        mark(0, 0, taken),
+        mark(1, 0, taken),
+        mark(0, 0, begun),
+        mark(2, 1, begun),
+        mark(1, 0, taken),
+    ])
+    .await;
+    store.lease_rendered(leases[0].id, leases[0].fence, at(3)).await.unwrap();
+    assert_eq!(told.iter().filter(|told| matches!(told, Err(StoreError::StaleFence))).count(), 1);
+    let mut stored = Vec::new();
+    for lease in &leases {
+        let row = store.lease(lease.id).await.unwrap();
+        stored.push((row.state, row.outcome, row.started_at));
+    }
+    let rendered = (begun, Some(Outcome::Rendered), Some(at(2)));
+    assert_eq!(stored, [rendered, (taken, None, None), (LeaseState::Offered, None, None)]);
+    let task = store.task(scene.tasks[0].id).await.unwrap();
+    assert_eq!((task.state, task.started_at), (TaskState::Running, Some(at(2))));
+    assert_eq!(store.task(scene.tasks[1].id).await.unwrap().state, TaskState::Pending);
+    assert_eq!(store.job(scene.job.id).await.unwrap().state, JobState::Running);
+}
+
+pub async fn of_grants_made_together_each_is_judged_alone(store: Store) {
+    let scene = scene(&store, 4, 1).await;
+    granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let again = a_grant(&scene.tasks[1], scene.worker.id);
+    let wrong_fence = Grant { expected_fence: 7, ..a_grant(&scene.tasks[2], scene.worker.id) };
+    let nobodys = Grant { worker: WorkerId::generate(), ..a_grant(&scene.tasks[2], scene.worker.id) };
+    let grants = [
+        a_grant(&scene.tasks[0], scene.worker.id),
+        a_grant(&scene.tasks[1], scene.worker.id),
+        wrong_fence,
+        again,
+        a_grant(&scene.tasks[3], scene.worker.id),
+    ];
+    let outcomes = store.grant_leases(&grants, T0).await.unwrap();
+    let was_granted: Vec<_> = outcomes.iter().map(|one| *one != GrantOutcome::Refused).collect();
+    assert_eq!(was_granted, [false, true, false, false, true]);
+    assert_eq!(store.grant_leases(&[nobodys], T0).await.unwrap(), [GrantOutcome::Refused]);
+    for (grant, outcome) in grants.iter().zip(outcomes) {
+        let GrantOutcome::Granted(lease) = outcome else { continue };
+        assert_eq!(store.lease(grant.lease).await.unwrap(), lease, "as it was told, so it is stored");
+    }
+    assert_eq!(store.task(scene.tasks[1].id).await.unwrap().lease_id, Some(grants[1].lease));
 }
 
 fn crashed(task_goes: TaskGoes) -> AttemptEnd {

@@ -94,6 +94,8 @@ on_both_engines! {
         of_many_grants_of_a_task_one_wins
         a_lease_moves_forward_only
         only_an_offer_ends_unanswered_and_only_what_is_overdue_expires
+        what_is_said_together_moves_each_lease_as_far_as_it_goes
+        of_grants_made_together_each_is_judged_alone
         a_failed_attempt_goes_back_or_ends_the_task
         what_never_began_is_no_attempt
         silent_leases_expire_and_are_released_once
@@ -104,6 +106,7 @@ on_both_engines! {
         the_last_frame_completes_task_lease_and_job
         a_few_frames_are_read_of_many
         the_first_delivery_wins
+        what_comes_together_counts_as_if_each_had_come_alone
         late_but_first_wins_and_the_other_is_not_needed
         what_stays_refused
         frames_rendered_before_a_failure_count

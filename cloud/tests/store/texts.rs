@@ -28,8 +28,9 @@ pub async fn a_zero_byte_in_a_text_breaks_no_write(store: Store) {
     assert_eq!(found("i\0").await, ["ri\u{fffd}g"]);
     let lease = granted(&store, &scene.tasks[0], rig.id).await;
     let (engine, device) = (Some("Blender\0"), Some("\0CPU"));
-    let marked = store.mark_lease(lease.id, lease.fence, LeaseState::Running, engine, device, at(1)).await;
-    assert_eq!(marked.unwrap().device.as_deref(), Some("\u{fffd}CPU"));
+    store.mark_lease(lease.id, lease.fence, LeaseState::Running, engine, device, at(1)).await.unwrap();
+    let marked = store.lease(lease.id).await.unwrap();
+    assert_eq!(marked.device.as_deref(), Some("\u{fffd}CPU"));
     store.add_job_warning(scene.job.id, WarningClass::MissingFile, "no \0 file", at(1)).await.unwrap();
     let class = FailureClass::Crash;
     let end = AttemptEnd {

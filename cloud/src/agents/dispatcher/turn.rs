@@ -1,12 +1,11 @@
 //! One turn: capacity and ready tasks in, stored and offered leases out.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use pictor_actors::faults;
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
-use pictor_actors::limits::FRAMES_PER_TASK_MAX;
+use pictor_actors::limits::{FRAMES_PER_TASK_MAX, LEASES_PER_SLOT_MAX};
 use pictor_actors::protocol::assignment::{RenderEngine, TaskLimits};
 use pictor_actors::protocol::{LeaseRef, Offer, TaskSpec};
 use pictor_actors::supervise::Door;
@@ -23,6 +22,8 @@ use crate::store::{Grant, GrantOutcome, JobRow, LeaseRow, ReadyTask, StoreError,
 
 /// Ready tasks looked at in one turn.
 const READY_MAX: u32 = 1_000;
+/// Ready tasks of each job that are read beyond what the free slots could take: some may not suit them.
+const TASKS_TO_SPARE: u32 = 8;
 /// Leases granted in one turn: bounds its transaction.
 const GRANTS_MAX: usize = 256;
 
@@ -50,10 +51,19 @@ pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> 
     };
     let store = &reach.ports.store;
     let now = reach.ports.clock.now().wall;
-    let ready = retried(|| store.ready_tasks(now, PENDING_MAX, READY_MAX)).await?;
-    let problem = problem_of(&capacity, &ready, &avoid);
     let others = reach.ports.peers.seen();
-    let plan = plan_of(&problem, others.share);
+    let room = room_of(&capacity, &avoid);
+    let mut per_job = room.saturating_add(TASKS_TO_SPARE).min(PENDING_MAX);
+    let (ready, problem, plan) = loop {
+        let ready = retried(|| store.ready_tasks(now, per_job, READY_MAX)).await?;
+        let problem = problem_of(&capacity, &ready, &avoid);
+        let plan = plan_of(&problem, others.share);
+        // What was read may not suit the slots that are free: another task of the same job may.
+        if per_job == PENDING_MAX || plan.grants.len() >= (room as usize).min(GRANTS_MAX) {
+            break (ready, problem, plan);
+        }
+        per_job = PENDING_MAX;
+    };
     let refused = if plan.grants.is_empty() { 0 } else { grant(&reach, &plan, ready).await? };
     // Where another replica has slots for it, this one does not know why it waits.
     let engines: BTreeMap<_, _> = problem.tasks.iter().map(|task| (task.job, task.engine)).collect();
@@ -63,6 +73,14 @@ pub(super) async fn take(reach: Rc<Reach>, avoid: BTreeSet<(WorkerId, u16)>) -> 
     let waiting = known.map(in_words).collect();
     let is_cut_short = refused > 0 || plan.grants.len() >= GRANTS_MAX;
     Ok(Taken { seen: Some(seen_of(&capacity.slots)), waiting, is_cut_short })
+}
+
+/// How many leases the slots could take.
+fn room_of(capacity: &Capacity, avoid: &BTreeSet<(WorkerId, u16)>) -> u32 {
+    let slots =
+        capacity.slots.iter().filter(|slot| !slot.rested && !avoid.contains(&(slot.worker, slot.slot)));
+    let room = slots.map(|slot| LEASES_PER_SLOT_MAX.saturating_sub(usize::from(slot.leases_held)));
+    u32::try_from(room.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 fn problem_of(capacity: &Capacity, ready: &[ReadyTask], avoid: &BTreeSet<(WorkerId, u16)>) -> Problem {
@@ -142,12 +160,9 @@ async fn grant(reach: &Reach, plan: &Plan, ready: Vec<ReadyTask>) -> Result<usiz
     let store = &reach.ports.store;
     let now = reach.ports.clock.now().wall;
     let mut ready: BTreeMap<TaskId, ReadyTask> = ready.into_iter().map(|task| (task.task, task)).collect();
-    let mut jobs: BTreeMap<JobId, JobRow> = BTreeMap::new();
-    for grant in &plan.grants {
-        if let Entry::Vacant(place) = jobs.entry(grant.job) {
-            place.insert(retried(|| store.job(grant.job)).await?);
-        }
-    }
+    let wanted: BTreeSet<JobId> = plan.grants.iter().map(|grant| grant.job).collect();
+    let jobs = retried(|| store.jobs_by_id(wanted.iter().copied())).await?;
+    let jobs: BTreeMap<JobId, JobRow> = jobs.into_iter().map(|job| (job.id, job)).collect();
     let grants: Vec<_> = plan
         .grants
         .iter()

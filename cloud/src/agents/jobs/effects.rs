@@ -153,11 +153,9 @@ pub(super) async fn give_back(reach: Rc<Reach>, lease: LeaseId, outcome: Outcome
 /// Stores that every frame of a lease is rendered: it stays live until they are delivered, and no longer
 /// holds its slot, also after a reconnect or a restart.
 pub(super) async fn keep_rendered(reach: Rc<Reach>, LeaseRef { lease, fence }: LeaseRef) -> Happened {
-    let (store, outcome) = (&reach.ports.store, Outcome::Rendered);
-    let end = AttemptEnd { outcome, failure: None, task_goes: TaskGoes::Stays, worker_fault: None };
-    let ending = retried(|| store.end_attempt(lease, fence, &end, reach.now()));
-    let ended = between("rendered.before", ending, "rendered.after").await;
-    Happened::LeaseMarked(ended.map(|ended| ended.lease))
+    let store = &reach.ports.store;
+    let noting = retried(|| store.lease_rendered(lease, fence, reach.now()));
+    Happened::LeaseMarked(between("rendered.before", noting, "rendered.after").await)
 }
 
 pub(super) async fn check_end(reach: Rc<Reach>, job: JobId) -> Happened {

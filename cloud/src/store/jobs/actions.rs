@@ -8,8 +8,15 @@ use pictor_cloud_domain::task::TaskState;
 
 use super::{JobRow, locked_job, move_job};
 use crate::store::leases::{end_and_put_back, live_of_job};
-use crate::store::sql::{Number, args};
+use crate::store::sql::{Number, Template, args, items};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
+
+static CUT: Template = Template::new(
+    "INSERT INTO tasks (id, job_id, account_id, state, frames, frames_total, created_at)
+     SELECT item.value ->> 0, item.value ->> 1, item.value ->> 2, item.value ->> 3, item.value ->> 4,
+         CAST(item.value ->> 5 AS BIGINT), CAST(item.value ->> 6 AS BIGINT)
+     FROM {items}",
+);
 
 impl Store {
     /// Cuts the next tasks. `Conflict(State)` if `frames_planned` is not `planned_before` any more (somebody
@@ -30,14 +37,10 @@ impl Store {
                 }
                 let state =
                     if row.state == JobState::Paused { TaskState::Paused } else { TaskState::Pending };
-                for task in &tasks {
-                    let sql =
-                        "INSERT INTO tasks (id, job_id, account_id, state, frames, frames_total, created_at)
-                               VALUES ($1, $2, $3, $4, $5, $6, $7)";
-                    let values =
-                        args![task.id, job, row.account_id, state, task.frames, task.frames_total, now];
-                    session.run(sql, values).await?;
-                }
+                let rows = tasks.iter().map(|task| {
+                    args![task.id, job, row.account_id, state, task.frames, task.frames_total, now]
+                });
+                session.run(CUT.text(session), vec![items(rows)]).await?;
                 let cut: u32 = tasks.iter().map(|task| task.frames_total).sum();
                 let sql = "UPDATE jobs SET frames_planned = frames_planned + $2, updated_at = $3
                            WHERE id = $1 RETURNING *";

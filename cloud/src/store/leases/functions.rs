@@ -4,9 +4,10 @@ use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
+use super::grants::grant_all;
+use super::marks::{Mark, Said};
 use super::transitions::{
-    begin_task, count_failure, end_live, expired_lease, grant, live_lease, live_of_job, live_of_worker,
-    lock_jobs_of_tasks, release, release_expired,
+    count_failure, end_live, expired_lease, live_lease, live_of_job, live_of_worker, release, release_expired,
 };
 use super::{AttemptEnd, EndedAttempt, Grant, GrantOutcome, LeaseRow};
 use crate::store::sql::{Session, args};
@@ -39,17 +40,7 @@ impl Store {
     }
 
     async fn grant_once(&self, grants: Vec<Grant>, now: UnixMillis) -> Result<Vec<GrantOutcome>> {
-        self.begin_write(move |session| {
-            Box::pin(async move {
-                lock_jobs_of_tasks(session, grants.iter().map(|grant| grant.task)).await?;
-                let mut outcomes = Vec::with_capacity(grants.len());
-                for one in &grants {
-                    outcomes.push(grant(session, one, now).await?);
-                }
-                Ok(outcomes)
-            })
-        })
-        .await
+        self.begin_write(move |session| Box::pin(async move { grant_all(session, &grants, now).await })).await
     }
 
     /// The lease.
@@ -57,8 +48,9 @@ impl Store {
         self.one("SELECT * FROM leases WHERE id = $1", args![id]).await
     }
 
-    /// Moves a live lease forward (accepted, running); a running one starts its task and job. `StaleFence` if
-    /// it is not live under that fence. The same again, or a step back, changes nothing.
+    /// Moves a live lease forward (accepted, running), together with others; a running one starts its task
+    /// and job. `StaleFence` if it is not live under that fence. The same again, or a step back, changes
+    /// nothing.
     pub async fn mark_lease(
         &self,
         lease: LeaseId,
@@ -68,29 +60,15 @@ impl Store {
         device: Option<&str>,
         now: UnixMillis,
     ) -> Result<LeaseRow> {
-        let (engine, device) = (engine.map(str::to_owned), device.map(str::to_owned));
-        self.begin_write(move |session| {
-            Box::pin(async move {
-                let row = live_lease(session, lease, fence).await?;
-                if state <= row.state || state == LeaseState::Ended {
-                    return Ok(row);
-                }
-                let started_at = (state == LeaseState::Running).then_some(now);
-                let row: LeaseRow = session
-                    .one(
-                        "UPDATE leases SET state = $2, engine = COALESCE($3, engine),
-                             device = COALESCE($4, device), started_at = COALESCE(started_at, $5)
-                         WHERE id = $1 RETURNING *",
-                        args![lease, state, engine, device, started_at],
-                    )
-                    .await?;
-                if started_at.is_some() {
-                    begin_task(session, &row, now).await?;
-                }
-                Ok(row)
-            })
-        })
-        .await
+        let said =
+            Said::State { state, engine: engine.map(str::to_owned), device: device.map(str::to_owned) };
+        self.groups.marks.write(Mark { lease, fence, said, at: now }).await
+    }
+
+    /// Notes that every frame of a live lease is rendered: it stays live until they are delivered.
+    /// `StaleFence` if it is not live under that fence.
+    pub async fn lease_rendered(&self, lease: LeaseId, fence: u64, now: UnixMillis) -> Result<LeaseRow> {
+        self.groups.marks.write(Mark { lease, fence, said: Said::Rendered, at: now }).await
     }
 
     /// Ends an attempt. `StaleFence` if the lease is not live under that fence.

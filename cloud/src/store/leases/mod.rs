@@ -2,6 +2,8 @@
 //! change of hands raises the task's fence.
 
 mod functions;
+mod grants;
+mod marks;
 mod transitions;
 
 use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
@@ -12,6 +14,7 @@ use pictor_cloud_domain::lease::{LeaseState, Outcome};
 use super::sql::row;
 use super::{JobRow, TaskRow};
 
+pub(super) use marks::{Mark, mark_all};
 pub(super) use transitions::{end_and_put_back, live_of_job, live_of_worker, release};
 
 row! {
@@ -107,8 +110,6 @@ pub enum TaskGoes {
         /// In words.
         message: String,
     },
-    /// The lease stays live too: everything is rendered and frames are on their way.
-    Stays,
 }
 
 /// The end of an attempt.

@@ -7,14 +7,14 @@
 
 use std::collections::BTreeSet;
 
-use pictor_actors::ids::{JobId, LeaseId, TaskId, WorkerId};
+use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::{self, Lease, LeaseEvent, LeaseState, Outcome};
 use pictor_cloud_domain::task::TaskState;
 
-use super::{AttemptEnd, Failure, Grant, GrantOutcome, LeaseRow, TaskGoes};
-use crate::store::jobs::{locked_job, move_job};
+use super::{AttemptEnd, Failure, LeaseRow, TaskGoes};
+use crate::store::jobs::locked_job;
 use crate::store::sql::{FromRow, Number, Row, Session, args};
 use crate::store::{Result, StoreError, TaskRow};
 
@@ -25,57 +25,6 @@ impl FromRow for JobOf {
     fn from_row(row: &Row) -> Result<Self> {
         row.get("job_id").map(Self)
     }
-}
-
-pub(super) async fn lock_jobs_of_tasks(
-    session: &mut Session,
-    tasks: impl Iterator<Item = TaskId> + Send,
-) -> Result<()> {
-    let mut jobs = BTreeSet::new();
-    for task in tasks {
-        let sql = "SELECT job_id FROM tasks WHERE id = $1";
-        let found: Option<JobOf> = session.optional(sql, args![task]).await?;
-        jobs.extend(found.map(|JobOf(job)| job));
-    }
-    for job in jobs {
-        session.lock_job(job).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn grant(session: &mut Session, grant: &Grant, now: UnixMillis) -> Result<GrantOutcome> {
-    let taken: Option<TaskRow> = session
-        .optional(
-            "UPDATE tasks SET fence = fence + 1, lease_id = $1, attempts = attempts + 1
-             WHERE id = $2 AND fence = $3 AND state = 'pending' AND lease_id IS NULL AND not_before <= $4
-               AND EXISTS (SELECT jobs.id FROM jobs
-                           WHERE jobs.id = tasks.job_id AND jobs.state IN ('ready', 'running'))
-               AND EXISTS (SELECT workers.id FROM workers
-                           WHERE workers.id = $5 AND workers.removed_at IS NULL)
-             RETURNING *",
-            args![grant.lease, grant.task, grant.expected_fence, now, grant.worker],
-        )
-        .await?;
-    let Some(task) = taken else { return Ok(GrantOutcome::Refused) };
-    let lease = session
-        .one(
-            "INSERT INTO leases (id, task_id, job_id, worker_id, slot, fence, state, granted_at, expires_at,
-                 lost_after_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, 'offered', $7, $8, $9) RETURNING *",
-            args![
-                grant.lease,
-                task.id,
-                task.job_id,
-                grant.worker,
-                grant.slot,
-                task.fence,
-                now,
-                grant.expires_at,
-                grant.lost_after.map(|after| after.0),
-            ],
-        )
-        .await?;
-    Ok(GrantOutcome::Granted(lease))
 }
 
 /// The lease, if it is live under that fence; its job is then locked.
@@ -91,21 +40,6 @@ pub(super) async fn live_lease(session: &mut Session, id: LeaseId, fence: u64) -
     Ok(row)
 }
 
-/// An attempt has begun: so have its task and its job.
-pub(super) async fn begin_task(session: &mut Session, lease: &LeaseRow, now: UnixMillis) -> Result<()> {
-    let sql = "UPDATE tasks SET state = 'running', started_at = COALESCE(started_at, $2)
-               WHERE id = $1 AND ended_at IS NULL";
-    session.run(sql, args![lease.task_id, now]).await?;
-    let job = locked_job(session, lease.job_id).await?;
-    if job.state == JobState::Ready {
-        move_job(session, job.id, JobState::Running, job.reason.as_deref(), now).await?;
-    } else if job.started_at.is_none() {
-        let sql = "UPDATE jobs SET started_at = $2, updated_at = $2 WHERE id = $1";
-        session.run(sql, args![job.id, now]).await?;
-    }
-    Ok(())
-}
-
 /// Ends a live lease as its worker said.
 pub(super) async fn end_live(
     session: &mut Session,
@@ -114,10 +48,6 @@ pub(super) async fn end_live(
     now: UnixMillis,
 ) -> Result<()> {
     match &end.task_goes {
-        TaskGoes::Stays => {
-            let sql = "UPDATE leases SET outcome = $2 WHERE id = $1";
-            session.run(sql, args![lease.id, end.outcome]).await.map(|_| ())
-        }
         TaskGoes::Pending { not_before } => {
             end_lease(session, lease, end.outcome, end.failure.as_ref(), now).await?;
             put_back(session, lease, end.failure.as_ref(), *not_before).await

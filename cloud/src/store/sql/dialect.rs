@@ -21,6 +21,10 @@ pub trait Dialect: Database + HasStatementCache {
     /// What makes a `SELECT` hold its rows, ascending, until the end of the transaction: an `UPDATE` of many
     /// rows takes them in whatever order it finds them. Nothing on SQLite, as above.
     const LOCK_ROWS: Option<&'static str>;
+    /// The same together with others who only hold the rows too, and not with who changes them.
+    const SHARE_ROWS: Option<&'static str>;
+    /// Takes the rows of `$1` apart, see [`super::items`].
+    const ITEMS: &'static str;
     /// Ends a `SELECT` that takes rows for this transaction and passes over those that others hold.
     const TAKE_FREE_ROWS: &'static str;
     /// The database's own time in milliseconds since 1970: the clocks of replicas differ, this one is theirs
@@ -42,6 +46,8 @@ impl Dialect for Sqlite {
     const BEGIN_SNAPSHOT: &'static str = "BEGIN";
     const LOCK_JOB: Option<&'static str> = None;
     const LOCK_ROWS: Option<&'static str> = None;
+    const SHARE_ROWS: Option<&'static str> = None;
+    const ITEMS: &'static str = "json_each($1) AS item";
     const TAKE_FREE_ROWS: &'static str = "";
     const NOW: &'static str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
 
@@ -66,6 +72,8 @@ impl Dialect for Postgres {
     const BEGIN_SNAPSHOT: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
     const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
+    const SHARE_ROWS: Option<&'static str> = Some(" ORDER BY id FOR SHARE");
+    const ITEMS: &'static str = "jsonb_array_elements(CAST($1 AS JSONB)) AS item (value)";
     const TAKE_FREE_ROWS: &'static str = "FOR UPDATE SKIP LOCKED";
     const NOW: &'static str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
@@ -146,7 +154,7 @@ where
 
 /// PostgreSQL keeps no zero byte in a text and would refuse the whole write; texts come from workers and
 /// persons. The mark in its place keeps what differed apart.
-fn without_zero(text: String) -> String {
+pub fn without_zero(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! [`dialect`] holds what differs; [`session`] runs statements; [`writer`] makes writes take turns; [`open`]
 //! sets a database up and reads its settings back; [`mod@row`] and [`mod@column`] turn our types into
-//! portable columns and back; [`page`] reads lists in pages; [`mod@copy`] makes copies for backups.
+//! portable columns and back; [`items`] makes many rows one value, [`gather`] many writes one; [`page`] reads
+//! lists in pages; [`mod@copy`] makes copies for backups.
 
 mod column;
 mod copy;
 mod dialect;
+mod gather;
+mod items;
 mod open;
 pub(in crate::store) mod page;
 mod row;
@@ -14,6 +17,8 @@ mod session;
 mod writer;
 
 pub use dialect::Sql;
+pub use gather::{Answers, Gatherer};
+pub use items::{Template, items};
 pub use open::{Engine, SchemaError, is_there};
 pub(in crate::store) use row::row;
 pub use row::{Column, FromRow, Row, Value};

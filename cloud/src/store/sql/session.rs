@@ -5,6 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
 use super::dialect::{Dialect, Sql, execute, fetch};
+use super::items::Template;
 use super::row::{Column as _, FromRow, Row, Value};
 use crate::store::error::{ConflictKind, Result, StoreError};
 
@@ -94,6 +95,14 @@ impl Session {
         };
         if let Some(lock) = lock {
             self.run(select + lock, values).await?;
+        }
+        Ok(())
+    }
+
+    /// Holds the rows of a `SELECT` that ends in `{lock}` or `{share}` until the transaction ends.
+    pub async fn hold(&mut self, select: &'static Template, values: Vec<Value>) -> Result<()> {
+        if matches!(self, Self::Post(_)) {
+            self.run(select.text(self), values).await?;
         }
         Ok(())
     }

@@ -176,7 +176,7 @@ async fn refuse(batch: &mut Vec<Write>, why: &str) {
 }
 
 /// The same answer for everybody in the batch.
-fn again(error: &StoreError) -> StoreError {
+pub fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Unknown(source) => StoreError::Unknown(source.to_string().into()),
         StoreError::NotFound

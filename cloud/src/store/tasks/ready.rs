@@ -10,8 +10,7 @@ use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::FrameSet;
 
-use super::TaskRow;
-use crate::store::sql::{Number, Session, args, row};
+use crate::store::sql::{Number, Session, Template, args, items, row};
 use crate::store::{JobRow, Result, Store};
 
 /// A task that could be handed out now, with what placement looks at.
@@ -61,14 +60,50 @@ row! {
     }
 }
 
+row! {
+    /// What placement looks at of a job.
+    pub struct WaitingJob {
+        /// It.
+        pub id: JobId,
+        /// Whose.
+        pub account_id: AccountId,
+        /// 0 (last) to 100 (first).
+        pub priority: u8,
+        /// Made.
+        pub created_at: UnixMillis,
+        /// Engine it needs.
+        pub engine: Option<RenderEngine>,
+    }
+}
+
+row! {
+    /// What placement looks at of a task.
+    pub struct WaitingTask {
+        /// It.
+        pub id: TaskId,
+        /// Frame expression.
+        pub frames: String,
+        /// Frames stored.
+        pub frames_done: u32,
+        /// To be expected by the grant.
+        pub fence: u64,
+        /// Attempts so far.
+        pub attempts: u32,
+    }
+}
+
+static JOBS: Template =
+    Template::new("SELECT * FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items})");
+
 impl Store {
     /// Tasks that could be handed out now: of ready and running jobs by priority and age, at most `per_job`
     /// of each job and `limit` in all.
     pub async fn ready_tasks(&self, now: UnixMillis, per_job: u32, limit: u32) -> Result<Vec<ReadyTask>> {
         let mut session = self.reader().await?;
-        let jobs: Vec<JobRow> = session
+        let jobs: Vec<WaitingJob> = session
             .all(
-                "SELECT * FROM jobs WHERE state IN ('ready', 'running')
+                "SELECT id, account_id, priority, created_at, engine FROM jobs
+                 WHERE state IN ('ready', 'running')
                    AND EXISTS (SELECT tasks.id FROM tasks
                                WHERE tasks.job_id = jobs.id AND tasks.state = 'pending'
                                AND tasks.lease_id IS NULL AND tasks.not_before <= $1)
@@ -93,6 +128,13 @@ impl Store {
         }
         Ok(ready)
     }
+
+    /// These jobs; without those that there are not.
+    pub async fn jobs_by_id(&self, jobs: impl IntoIterator<Item = JobId>) -> Result<Vec<JobRow>> {
+        let jobs = items(jobs.into_iter().map(|job| args![job]));
+        let mut session = self.reader().await?;
+        session.all(JOBS.text(&session), vec![jobs]).await
+    }
 }
 
 async fn in_hand(session: &mut Session, account: AccountId) -> Result<u32> {
@@ -103,13 +145,14 @@ async fn in_hand(session: &mut Session, account: AccountId) -> Result<u32> {
 
 async fn of_job(
     session: &mut Session,
-    job: &JobRow,
+    job: &WaitingJob,
     now: UnixMillis,
     limit: usize,
 ) -> Result<Vec<ReadyTask>> {
-    let tasks: Vec<TaskRow> = session
+    let tasks: Vec<WaitingTask> = session
         .all(
-            "SELECT * FROM tasks WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL
+            "SELECT id, frames, frames_done, fence, attempts FROM tasks
+             WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL
                AND not_before <= $2
              ORDER BY id LIMIT $3",
             args![job.id, now, limit],
@@ -153,7 +196,12 @@ async fn of_job(
 }
 
 /// Nothing for a task whose frames cannot be read: it would fail on every worker.
-fn describe(job: &JobRow, task: &TaskRow, failed_on: Vec<WorkerId>, done: &[i32]) -> Option<ReadyTask> {
+fn describe(
+    job: &WaitingJob,
+    task: &WaitingTask,
+    failed_on: Vec<WorkerId>,
+    done: &[i32],
+) -> Option<ReadyTask> {
     let frames: FrameSet = match task.frames.parse() {
         Ok(frames) => frames,
         Err(error) => {

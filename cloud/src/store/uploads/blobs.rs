@@ -4,10 +4,12 @@
 //! its files) and by a manifest that names it. One that is not, and that nobody has brought for a while, can
 //! be removed: first its row, in a transaction that looks again, then its file.
 
+use std::collections::BTreeMap;
+
 use pictor_actors::ids::AccountId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 
-use crate::store::sql::{Number, Session, args, list, row, table};
+use crate::store::sql::{Number, Session, Template, args, items, list, row, table};
 use crate::store::{Result, Store};
 
 /// Rows of one statement: two values each, within what the databases take.
@@ -173,6 +175,22 @@ async fn drop_unused(
     Ok(unused)
 }
 
+static KEEP_BLOBS: Template = Template::new(
+    "INSERT INTO blobs (hash, size, created_at, brought_at)
+     SELECT item.value ->> 0, CAST(item.value ->> 1 AS BIGINT), CAST(item.value ->> 2 AS BIGINT),
+         CAST(item.value ->> 2 AS BIGINT)
+     FROM {items} WHERE true
+     ON CONFLICT (hash) DO UPDATE SET brought_at =
+         CASE WHEN blobs.brought_at IS NULL THEN NULL ELSE excluded.brought_at END",
+);
+
+static KEEP_OWNERS: Template = Template::new(
+    "INSERT INTO blob_owners (hash, account_id, created_at)
+     SELECT item.value ->> 0, item.value ->> 1, CAST(item.value ->> 2 AS BIGINT) FROM {items} WHERE true
+     ON CONFLICT (account_id, hash) DO NOTHING",
+);
+
+/// Notes that a blob is stored, and whose it is, if it is anybody's.
 pub async fn keep_blob(
     session: &mut Session,
     hash: BlobHash,
@@ -180,14 +198,33 @@ pub async fn keep_blob(
     owner: Option<AccountId>,
     now: UnixMillis,
 ) -> Result<()> {
-    let sql = "INSERT INTO blobs (hash, size, created_at, brought_at) VALUES ($1, $2, $3, $3)
-               ON CONFLICT (hash) DO UPDATE SET brought_at =
-                   CASE WHEN blobs.brought_at IS NULL THEN NULL ELSE excluded.brought_at END";
-    session.run(sql, args![hash, size, now]).await?;
-    if let Some(account) = owner {
-        let sql = "INSERT INTO blob_owners (account_id, hash, created_at) VALUES ($1, $2, $3)
-                   ON CONFLICT (account_id, hash) DO NOTHING";
-        session.run(sql, args![account, hash, now]).await?;
+    keep_each(session, &BTreeMap::from([(hash, (size, now))])).await?;
+    match owner {
+        Some(owner) => keep_owners(session, [(hash, owner, now)]).await,
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The same of many, each with its size, owner and time; ascending by hash, so that two who note the same
+/// ones do not wait for each other.
+pub async fn keep_blobs(
+    session: &mut Session,
+    owned: impl Iterator<Item = (BlobHash, u64, AccountId, UnixMillis)> + Clone + Send,
+) -> Result<()> {
+    keep_each(session, &owned.clone().map(|(hash, size, _, at)| (hash, (size, at))).collect()).await?;
+    keep_owners(session, owned.map(|(hash, _, owner, at)| (hash, owner, at))).await
+}
+
+/// Each hash once: no statement may change a row twice.
+async fn keep_each(session: &mut Session, blobs: &BTreeMap<BlobHash, (u64, UnixMillis)>) -> Result<()> {
+    let rows = items(blobs.iter().map(|(hash, (size, at))| args![hash, size, at]));
+    session.run(KEEP_BLOBS.text(session), vec![rows]).await.map(|_| ())
+}
+
+async fn keep_owners(
+    session: &mut Session,
+    owners: impl IntoIterator<Item = (BlobHash, AccountId, UnixMillis)>,
+) -> Result<()> {
+    let rows = items(owners.into_iter().map(|(hash, owner, at)| args![hash, owner, at]));
+    session.run(KEEP_OWNERS.text(session), vec![rows]).await.map(|_| ())
 }

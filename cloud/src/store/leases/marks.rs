@@ -1,0 +1,163 @@
+//! What workers say of the attempts under their leases: taken, begun, rendered. Any number at a time, by the
+//! same few statements; what is said of one lease at the same time becomes one change.
+
+use std::collections::BTreeMap;
+
+use pictor_actors::ids::{JobId, LeaseId};
+use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::job::JobState;
+use pictor_cloud_domain::lease::{LeaseState, Outcome};
+
+use super::LeaseRow;
+use crate::store::jobs::move_job;
+use crate::store::sql::{FromRow, Row, Session, Template, args, items};
+use crate::store::{Result, StoreError};
+
+/// A word of a worker about an attempt.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// Under this lease.
+    pub lease: LeaseId,
+    /// And this fence.
+    pub fence: u64,
+    /// What it says.
+    pub said: Said,
+    /// Then.
+    pub at: UnixMillis,
+}
+
+/// What a worker says.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// The lease has come so far.
+    State {
+        /// So far.
+        state: LeaseState,
+        /// Engine program and version, where known.
+        engine: Option<String>,
+        /// Device it renders on, where known.
+        device: Option<String>,
+    },
+    /// Every frame is rendered: the lease stays live until they are delivered.
+    Rendered,
+}
+
+/// A lease with what there is to know of its job.
+struct Found {
+    lease: LeaseRow,
+    job_state: JobState,
+    job_reason: Option<String>,
+    job_started_at: Option<UnixMillis>,
+}
+
+impl FromRow for Found {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            lease: LeaseRow::from_row(row)?,
+            job_state: row.get("job_state")?,
+            job_reason: row.get("job_reason")?,
+            job_started_at: row.get("job_started_at")?,
+        })
+    }
+}
+
+static LOCK_JOBS: Template = Template::new(
+    "SELECT id FROM jobs WHERE id IN (
+         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
+);
+
+static FOUND: Template = Template::new(
+    "SELECT leases.*, jobs.state AS job_state, jobs.reason AS job_reason, jobs.started_at AS job_started_at
+     FROM {items} CROSS JOIN leases JOIN jobs ON jobs.id = leases.job_id
+     WHERE leases.id = item.value ->> 0 AND leases.ended_at IS NULL",
+);
+
+static MARK: Template = Template::new(
+    "UPDATE leases SET state = marked.state, outcome = marked.outcome, engine = marked.engine,
+         device = marked.device, started_at = marked.started_at
+     FROM (SELECT item.value ->> 0 AS id, item.value ->> 1 AS state, item.value ->> 2 AS outcome,
+               item.value ->> 3 AS engine, item.value ->> 4 AS device,
+               CAST(item.value ->> 5 AS BIGINT) AS started_at
+           FROM {items}) AS marked
+     WHERE leases.id = marked.id AND leases.ended_at IS NULL",
+);
+
+static BEGIN_TASKS: Template = Template::new(
+    "UPDATE tasks SET state = 'running', started_at = COALESCE(tasks.started_at, begun.at)
+     FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS at FROM {items}) AS begun
+     WHERE tasks.id = begun.id AND tasks.ended_at IS NULL",
+);
+
+/// Notes what workers said. One answer for each, in order: the lease as it is then, or `StaleFence` where it
+/// is not live under that fence.
+pub async fn mark_all(session: &mut Session, marks: &[Mark]) -> Result<Vec<Result<LeaseRow>>> {
+    let leases = items(marks.iter().map(|mark| args![mark.lease]));
+    session.hold(&LOCK_JOBS, vec![leases.clone()]).await?;
+    let found: Vec<Found> = session.all(FOUND.text(session), vec![leases]).await?;
+    let mut leases: BTreeMap<LeaseId, (Found, bool)> =
+        found.into_iter().map(|found| (found.lease.id, (found, false))).collect();
+    let mut begun: BTreeMap<LeaseId, UnixMillis> = BTreeMap::new();
+    let mut answers = Vec::with_capacity(marks.len());
+    for mark in marks {
+        let live = leases.get_mut(&mark.lease).filter(|(found, _)| found.lease.fence == mark.fence);
+        let Some((found, is_changed)) = live else {
+            answers.push(Err(StoreError::StaleFence));
+            continue;
+        };
+        let before = found.lease.state;
+        if apply(&mut found.lease, &mark.said, mark.at) {
+            *is_changed = true;
+            if before != LeaseState::Running && found.lease.state == LeaseState::Running {
+                begun.insert(mark.lease, mark.at);
+            }
+        }
+        answers.push(Ok(found.lease.clone()));
+    }
+    let changed: Vec<_> = leases.values().filter(|(_, is_changed)| *is_changed).collect();
+    if !changed.is_empty() {
+        let rows = changed.iter().map(|(found, _)| {
+            let lease = &found.lease;
+            args![lease.id, lease.state, lease.outcome, lease.engine, lease.device, lease.started_at]
+        });
+        session.run(MARK.text(session), vec![items(rows)]).await?;
+    }
+    if !begun.is_empty() {
+        let of_lease =
+            |(lease, at): (&LeaseId, &UnixMillis)| leases.get(lease).map(|(found, _)| (found, *at));
+        begin(session, begun.iter().filter_map(of_lease).collect()).await?;
+    }
+    Ok(answers)
+}
+
+/// Whether that changes the lease. A step back, or the same again, does not.
+fn apply(lease: &mut LeaseRow, said: &Said, at: UnixMillis) -> bool {
+    match said {
+        Said::State { state, .. } if *state <= lease.state || *state == LeaseState::Ended => false,
+        Said::State { state, engine, device } => {
+            lease.state = *state;
+            lease.engine = engine.clone().or(lease.engine.take());
+            lease.device = device.clone().or(lease.device.take());
+            if *state == LeaseState::Running {
+                lease.started_at = lease.started_at.or(Some(at));
+            }
+            true
+        }
+        Said::Rendered => lease.outcome.replace(Outcome::Rendered) != Some(Outcome::Rendered),
+    }
+}
+
+/// Attempts have begun: so have their tasks and jobs.
+async fn begin(session: &mut Session, begun: Vec<(&Found, UnixMillis)>) -> Result<()> {
+    let tasks = items(begun.iter().map(|(found, at)| args![found.lease.task_id, at]));
+    session.run(BEGIN_TASKS.text(session), vec![tasks]).await?;
+    let jobs: BTreeMap<JobId, _> = begun.into_iter().map(|one| (one.0.lease.job_id, one)).collect();
+    for (job, (found, at)) in jobs {
+        if found.job_state == JobState::Ready {
+            move_job(session, job, JobState::Running, found.job_reason.as_deref(), at).await?;
+        } else if found.job_started_at.is_none() {
+            let sql = "UPDATE jobs SET started_at = $2, updated_at = $2 WHERE id = $1";
+            session.run(sql, args![job, at]).await?;
+        }
+    }
+    Ok(())
+}

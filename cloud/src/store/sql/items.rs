@@ -1,0 +1,54 @@
+//! Any number of rows as one value of a statement whose text stays the same.
+//!
+//! A text that names each value is another text for each number of rows: it is parsed and planned anew every
+//! time. Here the rows travel as one JSON array of arrays, which both databases take apart by themselves.
+
+use std::sync::OnceLock;
+
+use super::dialect::{Dialect, Sql, without_zero};
+use super::row::Value;
+use super::session::Session;
+
+/// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
+/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`); `{lock}` and
+/// `{share}` hold the rows of a `SELECT` in the order of their ids, the second together with others who do
+/// so; `{free}` passes over those that others hold.
+pub struct Template {
+    text: &'static str,
+    lite: OnceLock<String>,
+    post: OnceLock<String>,
+}
+
+impl Template {
+    /// Of this text.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, lite: OnceLock::new(), post: OnceLock::new() }
+    }
+
+    /// As the database of this connection wants it.
+    pub fn text(&'static self, session: &Session) -> Sql {
+        Sql::Text(match session {
+            Session::Lite(_) => self.lite.get_or_init(|| filled::<sqlx::Sqlite>(self.text)),
+            Session::Post(_) => self.post.get_or_init(|| filled::<sqlx::Postgres>(self.text)),
+        })
+    }
+}
+
+fn filled<D: Dialect>(text: &str) -> String {
+    text.replace("{items}", D::ITEMS)
+        .replace("{lock}", D::LOCK_ROWS.unwrap_or_default())
+        .replace("{share}", D::SHARE_ROWS.unwrap_or_default())
+        .replace("{free}", D::TAKE_FREE_ROWS)
+}
+
+/// The rows as a value.
+pub fn items(rows: impl IntoIterator<Item = Vec<Value>>) -> Value {
+    let value = |value| match value {
+        Value::Int(number) => number.map_or(serde_json::Value::Null, serde_json::Value::from),
+        // PostgreSQL takes no zero byte, also not as JSON writes it.
+        Value::Text(text) => text.map_or(serde_json::Value::Null, |text| without_zero(text).into()),
+    };
+    let row = |row: Vec<Value>| serde_json::Value::Array(row.into_iter().map(value).collect());
+    Value::Text(Some(serde_json::Value::Array(rows.into_iter().map(row).collect()).to_string()))
+}
