@@ -23,6 +23,7 @@ use tokio::fs;
 use tokio::sync::RwLock;
 
 use super::parts::Parts;
+use super::small::{SMALL_BYTES_MAX, Small};
 use super::staging::{Staging, disk};
 use super::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
 
@@ -65,11 +66,21 @@ impl Folder {
         expected: Option<BlobHash>,
         size_max: u64,
     ) -> Result<Stored, BlobError> {
+        let is_wanted = |stored: &Stored| match expected {
+            Some(hash) if hash != stored.hash => Err(BlobError::HashMismatch { found: stored.hash }),
+            Some(_) | None => Ok(()),
+        };
+        if size_max <= SMALL_BYTES_MAX {
+            let small = Small::read(body, size_max).await?;
+            let stored = small.stored;
+            is_wanted(&stored)?;
+            let _shared = self.names.read().await;
+            small.keep(&self.root.join("staging"), self.object_file(stored.hash)).await?;
+            return Ok(stored);
+        }
         let mut staging = Staging::create(&self.root.join("staging")).await?;
         let stored = staging.fill(body, size_max).await?;
-        if expected.is_some_and(|hash| hash != stored.hash) {
-            return Err(BlobError::HashMismatch { found: stored.hash });
-        }
+        is_wanted(&stored)?;
         self.keep(staging, stored.hash).await?;
         Ok(stored)
     }

@@ -9,6 +9,7 @@ mod joined;
 mod local;
 mod parts;
 mod remote;
+mod small;
 mod staging;
 #[cfg(test)]
 mod tests;

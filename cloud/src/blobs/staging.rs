@@ -134,10 +134,17 @@ async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
     flush_folder(folder).await
 }
 
-/// Makes the names in a folder durable. Only Unix knows that.
+/// Makes the names in a folder durable.
 pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
+    let folder = folder.to_path_buf();
+    let flushing = tokio::task::spawn_blocking(move || flush_names(&folder));
+    flushing.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(disk)
+}
+
+/// The same for a thread that blocks. Only Unix knows that.
+pub fn flush_names(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        File::open(folder).await.map_err(disk)?.sync_all().await.map_err(disk)?;
+        std::fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }
