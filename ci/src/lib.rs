@@ -11,6 +11,7 @@ pub mod check;
 pub mod containers;
 pub mod demo;
 pub mod farm;
+pub mod nats;
 pub mod postgres;
 pub mod proxy;
 pub mod setup;

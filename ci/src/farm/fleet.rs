@@ -47,9 +47,20 @@ impl Farm {
     /// Starts so many simulated workers of this farm's account; `options` are those of `pictor-worker
     /// simulate`. With a folder the next start there is the same fleet. The cloud must allow simulation.
     pub fn simulate(&self, count: usize, folder: Option<&Path>, options: &[&str]) -> Result<Fleet> {
+        self.simulate_at(self.url(), count, folder, options)
+    }
+
+    /// The same at another replica of the cloud.
+    pub fn simulate_at(
+        &self,
+        url: &str,
+        count: usize,
+        folder: Option<&Path>,
+        options: &[&str],
+    ) -> Result<Fleet> {
         let mut command = self.programs.command("pictor-worker");
         command.args(["simulate", "--json", "--count", &count.to_string()]).args(options);
-        command.env("PICTOR_URL", self.url()).env("PICTOR_TOKEN", self.token());
+        command.env("PICTOR_URL", url).env("PICTOR_TOKEN", self.token());
         if let Some(folder) = folder {
             command.arg("--config").arg(folder);
         }

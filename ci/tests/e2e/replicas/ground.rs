@@ -1,60 +1,13 @@
-//! What several replicas stand on: a NATS server, and a balancer that sends connections to those that are
-//! ready.
+//! What several replicas stand behind: a balancer that sends connections to those that are ready.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ci::farm::{free_port, kill_hard};
-
 /// How often the balancer looks who is ready.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// A real nats-server on a loopback port of its own. Ends when dropped.
-pub struct Nats {
-    port: u16,
-    server: Option<Child>,
-}
-
-impl Nats {
-    pub fn start() -> Self {
-        let mut nats = Self { port: free_port().unwrap(), server: None };
-        nats.start_again();
-        nats
-    }
-
-    pub fn start_again(&mut self) {
-        let debian = Path::new("/usr/sbin/nats-server");
-        let program = if debian.is_file() { debian } else { Path::new("nats-server") };
-        let server = Command::new(program)
-            .args(["--addr", "127.0.0.1", "--port", &self.port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nats-server is installed by `cargo ci setup`");
-        self.server = Some(server);
-    }
-
-    pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    pub fn kill(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            kill_hard(&mut server).unwrap();
-        }
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// A TCP balancer that sends each connection to a replica whose `/readyz` says yes: to the next one in turn,
 /// or always to the first.

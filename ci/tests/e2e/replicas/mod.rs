@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ci::farm::{Replica, list_of};
+use ci::nats::Nats;
 use serde_json::Value;
 
-use self::ground::{Balancer, Nats};
+use self::ground::Balancer;
 use crate::harness::{Stage, use_postgres};
 
 /// Two replicas, the farm's own first, with what they share.
@@ -27,7 +28,7 @@ struct Pair {
 impl Pair {
     fn start() -> Self {
         use_postgres();
-        let (nats, shared) = (Nats::start(), tempfile::tempdir().unwrap());
+        let (nats, shared) = (Nats::start().unwrap(), tempfile::tempdir().unwrap());
         let blobs = shared.path().join("blobs").to_string_lossy().into_owned();
         let stage = Stage::with(vec![("PICTOR__BUS__URL", nats.url()), ("PICTOR__BLOBS__DIR", blobs)]);
         let other = stage.farm.start_replica("other").unwrap();
@@ -148,9 +149,9 @@ fn a_bus_that_dies_in_mid_job_costs_only_time() {
     let scene = pair.stage.scene("second", 16);
     let job = pair.stage.farm.submit(&scene, &["--chunk", "1"]).unwrap();
     pair.stage.farm.wait_frames(&job, 3).unwrap();
-    pair.nats.kill();
+    pair.nats.kill().unwrap();
     pair.stage.farm.wait_frames(&job, 10).unwrap();
-    pair.nats.start_again();
+    pair.nats.start_again().unwrap();
     pair.stage.farm.wait_job(&job, "completed").unwrap();
     pair.assert_rendered_once(&job, 16, 0);
     let log = std::fs::read_to_string(pair.stage.folder.path().join("cloud.log")).unwrap();
