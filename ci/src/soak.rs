@@ -32,7 +32,8 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
         return shell::run_with(nextest(&["--test", "farm"]).env("PICTOR_SEED", seed.to_string()));
     }
     // One command for programs and tests, so that nothing is compiled twice with other features.
-    shell::run("cargo", &["build", "--workspace", "--all-targets", "--quiet"])?;
+    let targets = ["--bins", "--test", "farm", "--test", "e2e"];
+    shell::run("cargo", &[&["build", "--workspace", "--quiet"], &targets[..]].concat())?;
     let postgres = Postgres::start(Durability::None)?;
     let mut soak = nextest(&[
         "--test",
@@ -40,7 +41,7 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
         "--test",
         "e2e",
         "-E",
-        "binary(farm) | test(faults::)",
+        "package(ci) & (binary(farm) | test(faults::))",
         "--run-ignored",
         "all",
     ]);
@@ -53,6 +54,6 @@ pub fn run(_root: &Path, arguments: &SoakArguments) -> Result<()> {
 
 fn nextest(arguments: &[&str]) -> Command {
     let mut nextest = Command::new("cargo");
-    nextest.args(["nextest", "run", "--package", "ci", "--profile", "soak"]).args(arguments);
+    nextest.args(["nextest", "run", "--workspace", "--profile", "soak"]).args(arguments);
     nextest
 }
