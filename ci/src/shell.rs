@@ -32,6 +32,7 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<()> {
 /// The same for a prepared command.
 pub fn run_with(command: &mut Command) -> Result<()> {
     println!("\x1b[2m$ {}\x1b[0m", shown(command));
+    forget_own_package(command);
     let started = started_now();
     // Nothing that is run here may wait for an answer.
     let status =
@@ -70,6 +71,16 @@ pub fn find(program: &str) -> Option<PathBuf> {
 #[allow(clippy::disallowed_methods)] // the tool is no part of the product, and its times are only shown
 pub fn started_now() -> Instant {
     Instant::now()
+}
+
+/// What `cargo run` tells of this tool's own package is not for a cargo that the tool runs: a build script
+/// that looks there (ring's does) would run anew, and all that needs it be compiled anew, at each change
+/// between `cargo ci` and `cargo`.
+fn forget_own_package(command: &mut Command) {
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+        command.env_remove(name);
+    }
 }
 
 fn shown(command: &Command) -> String {
