@@ -33,6 +33,9 @@ while read -r order; do
 done
 "#;
 
+/// From each of these places on the frame that was there is on the disk for good.
+const KEPT: &[&str] = &["spool.forgotten", "spool.kept", "spool.removed", "upload.sending", "upload.sent"];
+
 /// A cloud, and one worker that is started again and again.
 struct Rig {
     trial: Trial,
@@ -97,6 +100,14 @@ impl Rig {
         job
     }
 
+    /// A life of the worker that ends at this place.
+    fn live_until_dead(&self, place: &str) {
+        let life = self.start(&format!("{place}=abort"));
+        let is_over = |_: &ci::farm::Farm| Ok(life.is_over().then_some(()));
+        self.trial.stage.farm.wait_for(&format!("the worker to die at {place}"), is_over).unwrap();
+        assert!(self.has_seen(place), "{place}: it died elsewhere");
+    }
+
     fn has_seen(&self, place: &str) -> bool {
         self.trial.seen().iter().any(|seen| seen == place)
     }
@@ -130,12 +141,23 @@ pub fn a_worker_dies_at_every_place_and_nothing_is_lost() {
     for _ in 0..times(1, 20) {
         for place in WORKER {
             rig.submit();
-            let life = rig.start(&format!("{place}=abort"));
-            let is_over = |_: &ci::farm::Farm| Ok(life.is_over().then_some(()));
-            rig.trial.stage.farm.wait_for(&format!("the worker to die at {place}"), is_over).unwrap();
-            assert!(rig.has_seen(place), "{place}: it died elsewhere");
+            rig.live_until_dead(place);
         }
         rig.trial.audit();
+    }
+    rig.all_ends_well();
+}
+
+#[test]
+pub fn a_frame_that_was_kept_when_its_worker_died_is_not_rendered_again() {
+    let mut rig = Rig::begin();
+    for place in KEPT {
+        let job = rig.submit();
+        rig.live_until_dead(place);
+        let _life = rig.start("");
+        rig.trial.stage.farm.wait_job(&job, "completed").unwrap();
+        let counts = rig.trial.stage.farm.frame_counts(&job).unwrap();
+        assert_eq!((counts.len(), counts[&1]), (6, 1), "it died at {place} with the first one: {counts:?}");
     }
     rig.all_ends_well();
 }
