@@ -81,7 +81,8 @@ async fn a_lease_the_worker_does_not_name_is_free_at_once() {
     let look = || async { outcome(&app, lease).await };
     assert_eq!(eventually("the lease is released", look).await, Outcome::Released);
     let task = app.store.lease(lease.lease).await.unwrap().task_id;
-    assert_eq!(app.store.task(task).await.unwrap().lease_id, None);
+    // Perhaps the worker has been given it anew by now.
+    assert_ne!(app.store.task(task).await.unwrap().lease_id, Some(lease.lease));
 }
 
 #[tokio::test]
