@@ -41,8 +41,8 @@ pub use tasks::{NewTaskRow, ReadyTask, TaskRow};
 pub use uploads::blobs::BlobRow;
 pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
-    EnrolError, EnrolmentProblemRow, HeartbeatRow, NewWorkerRow, OpenedLink, WorkerMinuteRow, WorkerRow,
-    WorkerSort,
+    EnrolError, EnrolmentProblemRow, HeartbeatRow, KnownWorker, NewWorkerRow, OpenedLink, WorkerMinuteRow,
+    WorkerRow, WorkerSort,
 };
 
 use crate::config::DatabaseConfig;

@@ -8,7 +8,7 @@ use pictor_actors::ids::{AccountId, SessionId, TokenId};
 
 use super::need::Scope;
 use crate::http::problem::Error;
-use crate::store::{AccountRow, WorkerRow};
+use crate::store::{AccountRow, KnownWorker};
 
 /// A person (or a person's program) that the guard let through.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl FromRequest for MaybeSignedIn {
 #[derive(Debug, Clone)]
 pub struct WorkerCaller {
     /// The worker.
-    pub worker: WorkerRow,
+    pub worker: KnownWorker,
 }
 
 impl FromRequest for WorkerCaller {

@@ -25,6 +25,10 @@ pub trait Dialect: Database + HasStatementCache {
     const SHARE_ROWS: Option<&'static str>;
     /// Takes the rows of `$1` apart, see [`super::items`].
     const ITEMS: &'static str;
+    /// What stands before and after a condition and an order on `tasks AS first`, so that it finds the first
+    /// few tasks of each row before it: in one way only one database reads no more than these, in the other
+    /// only the other.
+    const FIRST_TASKS: (&'static str, &'static str);
     /// Ends a `SELECT` that takes rows for this transaction and passes over those that others hold.
     const TAKE_FREE_ROWS: &'static str;
     /// The database's own time in milliseconds since 1970: the clocks of replicas differ, this one is theirs
@@ -48,6 +52,8 @@ impl Dialect for Sqlite {
     const LOCK_ROWS: Option<&'static str> = None;
     const SHARE_ROWS: Option<&'static str> = None;
     const ITEMS: &'static str = "json_each($1) AS item";
+    const FIRST_TASKS: (&'static str, &'static str) =
+        ("tasks WHERE tasks.id IN (SELECT first.id FROM tasks AS first", ")");
     const TAKE_FREE_ROWS: &'static str = "";
     const NOW: &'static str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
 
@@ -74,6 +80,8 @@ impl Dialect for Postgres {
     const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
     const SHARE_ROWS: Option<&'static str> = Some(" ORDER BY id FOR SHARE");
     const ITEMS: &'static str = "jsonb_array_elements(CAST($1 AS JSONB)) AS item (value)";
+    const FIRST_TASKS: (&'static str, &'static str) =
+        ("LATERAL (SELECT first.* FROM tasks AS first", ") AS tasks");
     const TAKE_FREE_ROWS: &'static str = "FOR UPDATE SKIP LOCKED";
     const NOW: &'static str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 

@@ -12,7 +12,8 @@ use super::session::Session;
 /// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
 /// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`); `{lock}` and
 /// `{share}` hold the rows of a `SELECT` in the order of their ids, the second together with others who do
-/// so; `{free}` passes over those that others hold.
+/// so; `{free}` passes over those that others hold. `{first_tasks}` … `{of_each}`: the first few tasks for
+/// each row, named `first` in between and `tasks` outside.
 pub struct Template {
     text: &'static str,
     lite: OnceLock<String>,
@@ -40,6 +41,8 @@ fn filled<D: Dialect>(text: &str) -> String {
         .replace("{lock}", D::LOCK_ROWS.unwrap_or_default())
         .replace("{share}", D::SHARE_ROWS.unwrap_or_default())
         .replace("{free}", D::TAKE_FREE_ROWS)
+        .replace("{first_tasks}", D::FIRST_TASKS.0)
+        .replace("{of_each}", D::FIRST_TASKS.1)
 }
 
 /// The rows as a value.

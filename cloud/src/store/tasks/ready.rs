@@ -1,7 +1,7 @@
 //! What could be handed out now, with all that placement looks at.
 //!
 //! Asked at every turn of the dispatcher: it walks jobs in their order by an index and reads a bounded number
-//! of tasks of each, so it costs the same whether a job has ten tasks or ten thousand.
+//! of tasks of each, of many jobs at once, so it costs the same whether a job has ten tasks or ten thousand.
 
 use std::collections::BTreeMap;
 
@@ -81,6 +81,8 @@ row! {
     pub struct WaitingTask {
         /// It.
         pub id: TaskId,
+        /// Its job.
+        pub job_id: JobId,
         /// Frame expression.
         pub frames: String,
         /// Frames stored.
@@ -91,6 +93,14 @@ row! {
         pub attempts: u32,
     }
 }
+
+static FIRST: Template = Template::new(
+    "SELECT tasks.id, tasks.job_id, tasks.frames, tasks.frames_done, tasks.fence, tasks.attempts
+     FROM {items} CROSS JOIN {first_tasks}
+         WHERE first.job_id = item.value ->> 0 AND first.state = 'pending' AND first.lease_id IS NULL
+           AND first.not_before <= $2
+         ORDER BY first.id LIMIT $3{of_each}",
+);
 
 static JOBS: Template =
     Template::new("SELECT * FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items})");
@@ -111,20 +121,24 @@ impl Store {
                 args![now, limit],
             )
             .await?;
-        let mut ready = Vec::new();
-        let mut running = BTreeMap::new();
-        for job in jobs {
+        let (mut ready, mut running) = (Vec::new(), BTreeMap::new());
+        let mut jobs = jobs.into_iter().peekable();
+        while jobs.peek().is_some() && ready.len() < limit as usize {
+            // Each has one task at least: of so many jobs at most as many tasks come as there is room for.
             let room = limit as usize - ready.len();
-            if room == 0 {
-                break;
+            let some: Vec<_> = jobs.by_ref().take((room / per_job.max(1) as usize).max(1)).collect();
+            let mut first = first_tasks(&mut session, &some, now, (per_job as usize).min(room)).await?;
+            for job in some {
+                let of_account = match running.get(&job.account_id) {
+                    Some(count) => *count,
+                    None => in_hand(&mut session, job.account_id).await?,
+                };
+                running.insert(job.account_id, of_account);
+                let tasks = of_job(&mut session, &job, first.remove(&job.id).unwrap_or_default()).await?;
+                ready.extend(
+                    tasks.into_iter().map(|task| ReadyTask { running_of_account: of_account, ..task }),
+                );
             }
-            let of_account = match running.get(&job.account_id) {
-                Some(count) => *count,
-                None => in_hand(&mut session, job.account_id).await?,
-            };
-            running.insert(job.account_id, of_account);
-            let tasks = of_job(&mut session, &job, now, (per_job as usize).min(room)).await?;
-            ready.extend(tasks.into_iter().map(|task| ReadyTask { running_of_account: of_account, ..task }));
         }
         Ok(ready)
     }
@@ -143,21 +157,26 @@ async fn in_hand(session: &mut Session, account: AccountId) -> Result<u32> {
     Ok(u32::try_from(count.number).unwrap_or(u32::MAX))
 }
 
-async fn of_job(
+/// The first tasks of each of these jobs, in order.
+async fn first_tasks(
     session: &mut Session,
-    job: &WaitingJob,
+    jobs: &[WaitingJob],
     now: UnixMillis,
     limit: usize,
-) -> Result<Vec<ReadyTask>> {
-    let tasks: Vec<WaitingTask> = session
-        .all(
-            "SELECT id, frames, frames_done, fence, attempts FROM tasks
-             WHERE job_id = $1 AND state = 'pending' AND lease_id IS NULL
-               AND not_before <= $2
-             ORDER BY id LIMIT $3",
-            args![job.id, now, limit],
-        )
-        .await?;
+) -> Result<BTreeMap<JobId, Vec<WaitingTask>>> {
+    let jobs = items(jobs.iter().map(|job| args![job.id]));
+    let mut values = vec![jobs];
+    values.extend(args![now, limit]);
+    let mut tasks: Vec<WaitingTask> = session.all(FIRST.text(session), values).await?;
+    tasks.sort_by_key(|task| task.id);
+    let mut of_job: BTreeMap<JobId, Vec<WaitingTask>> = BTreeMap::new();
+    for task in tasks {
+        of_job.entry(task.job_id).or_default().push(task);
+    }
+    Ok(of_job)
+}
+
+async fn of_job(session: &mut Session, job: &WaitingJob, tasks: Vec<WaitingTask>) -> Result<Vec<ReadyTask>> {
     let mut failed: BTreeMap<TaskId, Vec<WorkerId>> = BTreeMap::new();
     if tasks.iter().any(|task| task.attempts > 0) {
         let found: Vec<FailedOn> = session

@@ -1,16 +1,26 @@
 //! Connections of workers and their signs of life.
 
-use pictor_actors::ids::{LeaseId, LinkId, WorkerId};
+use pictor_actors::ids::{AccountId, LeaseId, LinkId, WorkerId};
 use pictor_actors::protocol::{Hello, MachineChanged, MetricSample};
 use pictor_actors::units::UnixMillis;
 
 use super::WorkerRow;
 use crate::store::leases::live_of_worker;
-use crate::store::sql::{Column as _, Number, args, table};
+use crate::store::sql::{Column as _, Number, args, row, table};
 use crate::store::{LeaseRow, Result, Store};
 
 /// Rows that one statement of a batch changes: five values each stay far below both databases' limits.
 const ROWS_A_STATEMENT: usize = 100;
+
+row! {
+    /// Who calls.
+    pub struct KnownWorker {
+        /// The worker.
+        pub id: WorkerId,
+        /// Whose it is.
+        pub account_id: AccountId,
+    }
+}
 
 /// A connection that was let in.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,9 +103,9 @@ impl Store {
         .map(|_| ())
     }
 
-    /// The worker whose live connection has that bearer.
-    pub async fn worker_by_bearer(&self, bearer_hash: &str) -> Result<Option<WorkerRow>> {
-        let sql = "SELECT * FROM workers WHERE bearer_hash = $1 AND removed_at IS NULL";
+    /// The worker whose live connection has that bearer. Asked at every request of a worker.
+    pub async fn worker_by_bearer(&self, bearer_hash: &str) -> Result<Option<KnownWorker>> {
+        let sql = "SELECT id, account_id FROM workers WHERE bearer_hash = $1 AND removed_at IS NULL";
         self.optional(sql, args![bearer_hash]).await
     }
 

@@ -14,7 +14,7 @@ use super::sql::row;
 
 pub use enrolment_problems::EnrolmentProblemRow;
 pub use enrolments::EnrolError;
-pub use links::{HeartbeatRow, OpenedLink};
+pub use links::{HeartbeatRow, KnownWorker, OpenedLink};
 pub use minutes::WorkerMinuteRow;
 pub use registry::{NewWorkerRow, WorkerSort};
 
