@@ -164,8 +164,10 @@ fn start(
     let others = (1..replicas).map(named).collect::<Result<Vec<_>>>()?;
     let trivial = ["--frame-time", "0ms", "--load-time", "0ms", "--frame-bytes", "500", "--every", "250ms"];
     let mut fleets = Vec::new();
-    for url in std::iter::once(farm.url()).chain(others.iter().map(Replica::url)) {
-        fleets.push(farm.simulate_at(url, workers / replicas, None, &trivial)?);
+    for (number, url) in std::iter::once(farm.url()).chain(others.iter().map(Replica::url)).enumerate() {
+        let prefix = format!("fleet-{number}");
+        let options = [&trivial[..], &["--prefix", &prefix]].concat();
+        fleets.push(farm.simulate_at(url, workers / replicas, None, &options)?);
     }
     for fleet in &fleets {
         fleet.wait_connected(CONNECTED_WITHIN)?;
