@@ -15,8 +15,9 @@ pub trait Dialect: Database + HasStatementCache {
     const BEGIN_WRITE: &'static str;
     /// Begins a transaction that only reads, and sees one moment of the database throughout.
     const BEGIN_SNAPSHOT: &'static str;
-    /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or its
-    /// leases takes turns; who only refers to it (a log line, a frame) need not wait. Nothing on SQLite: there is one writer anyway.
+    /// Holds a job's row until the end of the transaction, so that whoever changes the job, its tasks or
+    /// its leases takes turns; who only refers to it (a log line, a frame) need not wait. Nothing on
+    /// SQLite: there is one writer anyway.
     const LOCK_JOB: Option<&'static str>;
     /// What makes a `SELECT` hold its rows, ascending, until the end of the transaction: an `UPDATE` of many
     /// rows takes them in whatever order it finds them. Nothing on SQLite, as above.
