@@ -12,7 +12,7 @@ use pictor_actors::faults;
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::BlobHash;
 
-use super::staging::{disk, flush_names};
+use super::staging::{disk, name_flushed};
 use super::{BlobError, BytesIn, Stored};
 
 /// Bytes of the largest one: beside many uploads at once that is little memory.
@@ -62,13 +62,6 @@ fn write_and_name(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     faults::reach("blob.filled")?;
     file.sync_all()?;
     faults::reach("blob.flushed")?;
-    let folder = target.parent().unwrap_or(target);
-    if !folder.try_exists()? {
-        fs::create_dir_all(folder)?;
-        flush_names(folder.parent().unwrap_or(folder))?;
-    }
-    fs::rename(path, target)?;
-    faults::reach("blob.named")?;
-    flush_names(folder)?;
+    name_flushed(path, target)?;
     faults::reach("blob.kept").map_err(io::Error::from)
 }

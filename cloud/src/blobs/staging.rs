@@ -82,7 +82,9 @@ impl Staging {
         faults::pass("blob.filled").await.map_err(injected)?;
         self.file.sync_all().await.map_err(disk)?;
         faults::pass("blob.flushed").await.map_err(injected)?;
-        move_to(&self.path, target).await?;
+        let (from, to) = (self.path.clone(), target.to_path_buf());
+        let naming = tokio::task::spawn_blocking(move || name_flushed(&from, &to));
+        naming.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(disk)?;
         // Two names of the same bytes: nothing is moved then, and this one is too many.
         drop(fs::remove_file(&self.path).await);
         self.is_kept = true;
@@ -122,18 +124,6 @@ pub async fn copy(
     Ok(size)
 }
 
-/// Renames a flushed file and flushes both folders, so that after a power cut it is there under its name.
-async fn move_to(from: &Path, target: &Path) -> Result<(), BlobError> {
-    let folder = target.parent().unwrap_or(target);
-    if !fs::try_exists(folder).await.map_err(disk)? {
-        fs::create_dir_all(folder).await.map_err(disk)?;
-        flush_folder(folder.parent().unwrap_or(folder)).await?;
-    }
-    fs::rename(from, target).await.map_err(disk)?;
-    faults::pass("blob.named").await.map_err(injected)?;
-    flush_folder(folder).await
-}
-
 /// Makes the names in a folder durable.
 pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
     let folder = folder.to_path_buf();
@@ -141,8 +131,21 @@ pub async fn flush_folder(folder: &Path) -> Result<(), BlobError> {
     flushing.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(disk)
 }
 
+/// Renames a flushed file and flushes both folders, so that after a power cut it is there under its name. It
+/// blocks.
+pub fn name_flushed(from: &Path, target: &Path) -> io::Result<()> {
+    let folder = target.parent().unwrap_or(target);
+    if !folder.try_exists()? {
+        std::fs::create_dir_all(folder)?;
+        flush_names(folder.parent().unwrap_or(folder))?;
+    }
+    std::fs::rename(from, target)?;
+    faults::reach("blob.named")?;
+    flush_names(folder)
+}
+
 /// The same for a thread that blocks. Only Unix knows that.
-pub fn flush_names(folder: &Path) -> io::Result<()> {
+fn flush_names(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         std::fs::File::open(folder)?.sync_all()?;
     }
