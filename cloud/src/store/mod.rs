@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use pictor_actors::ids::{ReplicaId, UploadId};
+use pictor_actors::ids::{LeaseId, ReplicaId, UploadId};
 
 pub use accounts::{AccountPatch, AccountRow, NewAccount, Role, UnknownRole};
 pub use audit::{Checked, ROWS_TOLD};
@@ -59,8 +59,10 @@ pub struct Store {
     _folder: Option<Arc<TestFolder>>,
 }
 
-/// The busiest writes: those of one kind that come at the same time are one.
+/// The busiest questions and writes: those of one kind that come at the same time are one.
 struct Groups {
+    bearers: Gatherer<String, Option<KnownWorker>>,
+    verdicts: Gatherer<(LeaseId, u64, i32), UploadVerdict>,
     frames: Gatherer<frames::Delivery, FrameStoredRow>,
     marks: Gatherer<leases::Mark, LeaseRow>,
 }
@@ -68,20 +70,38 @@ struct Groups {
 impl Groups {
     fn start(engine: &Arc<Engine>) -> Self {
         Self {
-            frames: gathered(engine, |session, all| {
+            bearers: asked_together(engine, |session, all| {
+                Box::pin(async move { workers::by_bearers(session, &all).await })
+            }),
+            verdicts: asked_together(engine, |session, all| {
+                Box::pin(async move { frames::verdicts(session, &all).await })
+            }),
+            frames: written_together(engine, |session, all| {
                 Box::pin(async move { frames::store_all(session, &all).await })
             }),
-            marks: gathered(engine, |session, all| {
+            marks: written_together(engine, |session, all| {
                 Box::pin(async move { leases::mark_all(session, &all).await })
             }),
         }
     }
 }
 
-/// Writes many of a kind in one transaction.
+/// Asks or writes many of a kind at once.
 type All<I, O> = for<'s> fn(&'s mut Session, Arc<[I]>) -> BoxFuture<'s, Answers<O>>;
 
-fn gathered<I, O>(engine: &Arc<Engine>, all: All<I, O>) -> Gatherer<I, O>
+fn asked_together<I, O>(engine: &Arc<Engine>, all: All<I, O>) -> Gatherer<I, O>
+where
+    I: Clone + Send + Sync + 'static,
+    O: Send + 'static,
+{
+    let engine = Arc::clone(engine);
+    Gatherer::start(move |items: Arc<[I]>| {
+        let engine = Arc::clone(&engine);
+        Box::pin(async move { all(&mut engine.reader().await?, items).await })
+    })
+}
+
+fn written_together<I, O>(engine: &Arc<Engine>, all: All<I, O>) -> Gatherer<I, O>
 where
     I: Clone + Send + Sync + 'static,
     O: Send + 'static,

@@ -11,10 +11,11 @@ use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_domain::job::{FrameSet, JobState};
 use pictor_cloud_domain::lease::Outcome;
 
-use super::{FrameRow, FrameStoredRow, NewFrame};
+use super::{FrameRow, FrameStoredRow, NewFrame, UploadVerdict};
 use crate::store::jobs::move_job;
-use crate::store::sql::{Session, Template, args, items, row};
-use crate::store::uploads::blobs::keep_blobs;
+use crate::store::leases::hold_jobs_of;
+use crate::store::sql::{Script, Session, Template, Value, args, items, row};
+use crate::store::uploads::blobs::{KEEP_OWNERS, keep_blobs};
 use crate::store::{LeaseRow, Result, StoreError};
 
 /// A frame to store, and when it came.
@@ -63,11 +64,6 @@ row! {
     }
 }
 
-static LOCK_JOBS: Template = Template::new(
-    "SELECT id FROM jobs WHERE id IN (
-         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 1 FROM {items})) {lock}",
-);
-
 static FOUND: Template = Template::new(
     "SELECT CAST(item.value ->> 0 AS BIGINT) AS item, leases.id AS lease_id, leases.worker_id,
          leases.outcome, leases.ended_at AS lease_ended_at, tasks.id AS task_id, tasks.job_id,
@@ -79,37 +75,51 @@ static FOUND: Template = Template::new(
      FROM {items} CROSS JOIN leases
      JOIN tasks ON tasks.id = leases.task_id
      JOIN workers ON workers.id = leases.worker_id
-     LEFT JOIN frames ON frames.job_id = tasks.job_id
-         AND frames.frame = CAST(item.value ->> 3 AS BIGINT)
+     LEFT JOIN frames ON frames.task_id = tasks.id AND frames.frame = CAST(item.value ->> 3 AS BIGINT)
      WHERE leases.id = item.value ->> 1 AND leases.fence = CAST(item.value ->> 2 AS BIGINT)",
 );
 
-static KEEP: Template = Template::new(
-    "INSERT INTO frames (job_id, frame, task_id, lease_id, worker_id, hash, size, render_ms, stored_at)
+const KEEP: &str = "INSERT INTO frames
+         (job_id, frame, task_id, lease_id, worker_id, hash, size, render_ms, stored_at)
      SELECT item.value ->> 0, CAST(item.value ->> 1 AS BIGINT), item.value ->> 2, item.value ->> 3,
          item.value ->> 4, item.value ->> 5, CAST(item.value ->> 6 AS BIGINT),
          CAST(item.value ->> 7 AS BIGINT), CAST(item.value ->> 8 AS BIGINT)
-     FROM {items}",
-);
+     FROM {items}";
 
-static COUNT_IN_TASKS: Template = Template::new(
-    "UPDATE tasks SET frames_done = frames_done + found.more
+const COUNT_IN_TASKS: &str = "UPDATE tasks SET frames_done = frames_done + found.more
      FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS more FROM {items}) AS found
-     WHERE tasks.id = found.id",
-);
+     WHERE tasks.id = found.id";
 
-static COMPLETE_TASKS: Template = Template::new(
-    "UPDATE tasks SET frames_done = frames_total, state = 'completed', lease_id = NULL, ended_at = found.at,
-         failure_class = NULL, failure_message = NULL
+const COMPLETE_TASKS: &str = "UPDATE tasks SET frames_done = frames_total, state = 'completed',
+         lease_id = NULL, ended_at = found.at, failure_class = NULL, failure_message = NULL
      FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
-     WHERE tasks.id = found.id",
-);
+     WHERE tasks.id = found.id";
 
-static COMPLETE_LEASES: Template = Template::new(
-    "UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = found.at
+const COMPLETE_LEASES: &str = "UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = found.at
      FROM (SELECT item.value ->> 1 AS id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
-     WHERE leases.id = found.id AND leases.ended_at IS NULL",
-);
+     WHERE leases.id = found.id AND leases.ended_at IS NULL";
+
+const CLEAR_FAILURES: &str = "UPDATE workers SET failures_in_row = 0
+     WHERE failures_in_row > 0 AND id IN (SELECT item.value ->> 0 FROM {items})";
+
+const COUNT_IN_JOBS: &str = "UPDATE jobs SET frames_done = frames_done + found.more, updated_at = found.at,
+         render_ms_total = render_ms_total + found.render_ms
+     FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS more,
+               CAST(item.value ->> 2 AS BIGINT) AS render_ms, CAST(item.value ->> 3 AS BIGINT) AS at
+           FROM {items}) AS found
+     WHERE jobs.id = found.id
+     RETURNING jobs.id, jobs.state, jobs.frames_total, jobs.frames_done";
+
+/// A task is either counted up or completed, so no row is changed twice.
+static STORE: Script = Script::new(&[
+    KEEP_OWNERS,
+    KEEP,
+    COUNT_IN_TASKS,
+    COMPLETE_TASKS,
+    COMPLETE_LEASES,
+    CLEAR_FAILURES,
+    COUNT_IN_JOBS,
+]);
 
 static END_OTHERS: Template = Template::new(
     "UPDATE leases SET state = 'ended', outcome = 'not_needed', ended_at = found.at
@@ -117,23 +127,8 @@ static END_OTHERS: Template = Template::new(
      WHERE leases.task_id = found.task AND leases.ended_at IS NULL RETURNING *",
 );
 
-static CLEAR_FAILURES: Template = Template::new(
-    "UPDATE workers SET failures_in_row = 0
-     WHERE failures_in_row > 0 AND id IN (SELECT item.value ->> 0 FROM {items})",
-);
-
-static COUNT_IN_JOBS: Template = Template::new(
-    "UPDATE jobs SET frames_done = frames_done + found.more, updated_at = found.at,
-         render_ms_total = render_ms_total + found.render_ms
-     FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS more,
-               CAST(item.value ->> 2 AS BIGINT) AS render_ms, CAST(item.value ->> 3 AS BIGINT) AS at
-           FROM {items}) AS found
-     WHERE jobs.id = found.id
-     RETURNING jobs.id, jobs.state, jobs.frames_total, jobs.frames_done",
-);
-
 /// What is known of frames that are asked about; without those whose lease never had that fence.
-pub(super) async fn found(
+async fn found(
     session: &mut Session,
     asked: impl IntoIterator<Item = (LeaseId, u64, i32)>,
 ) -> Result<Vec<Found>> {
@@ -142,20 +137,47 @@ pub(super) async fn found(
     session.all(FOUND.text(session), vec![asked]).await
 }
 
+/// Whether frames are wanted. One answer for each, in order.
+pub async fn verdicts(
+    session: &mut Session,
+    asked: &[(LeaseId, u64, i32)],
+) -> Result<Vec<Result<UploadVerdict>>> {
+    let found = found(session, asked.iter().copied()).await?;
+    let mut of_item: BTreeMap<usize, Found> = found.into_iter().map(|found| (found.item, found)).collect();
+    let verdict = |(number, (.., frame)): (usize, &(LeaseId, u64, i32))| {
+        Ok(of_item.remove(&number).map_or(UploadVerdict::Superseded, |found| found.verdict(*frame)))
+    };
+    Ok(asked.iter().enumerate().map(verdict).collect())
+}
+
 impl Found {
-    pub(super) fn is_of_task(&self, frame: i32) -> bool {
+    fn verdict(&self, frame: i32) -> UploadVerdict {
+        if !self.is_of_task(frame) {
+            return UploadVerdict::Superseded;
+        }
+        if let Some(stored) = self.stored(frame) {
+            return UploadVerdict::Already(stored);
+        }
+        if !self.may_deliver() {
+            return UploadVerdict::Superseded;
+        }
+        let (job, task) = (self.job_id, self.task_id);
+        UploadVerdict::Wanted { job, task, account: self.account_id, worker: self.worker_id }
+    }
+
+    fn is_of_task(&self, frame: i32) -> bool {
         self.frames.parse::<FrameSet>().is_ok_and(|frames| frames.contains(frame))
     }
 
     /// Late but first wins: neither the lease's end nor another grant of the task takes the right away. Its
     /// creator's wish does, the end of the task, and the removal of the worker, which ends its leases.
-    pub(super) fn may_deliver(&self) -> bool {
+    fn may_deliver(&self) -> bool {
         let may_late = self.worker_removed_at.is_none() && self.outcome.is_none_or(Outcome::may_deliver_late);
         self.task_ended_at.is_none() && (self.lease_ended_at.is_none() || may_late)
     }
 
     /// The frame of that number, if it is stored.
-    pub(super) fn stored(&self, frame: i32) -> Option<FrameRow> {
+    fn stored(&self, frame: i32) -> Option<FrameRow> {
         Some(FrameRow {
             job_id: self.job_id,
             frame,
@@ -217,8 +239,7 @@ pub async fn store_all(
     deliveries: &[Delivery],
 ) -> Result<Vec<Result<FrameStoredRow>>> {
     let asked = || deliveries.iter().map(|one| (one.frame.lease, one.frame.fence, one.frame.frame));
-    let leases = items(asked().enumerate().map(|(number, (lease, ..))| args![number, lease]));
-    session.hold(&LOCK_JOBS, vec![leases]).await?;
+    hold_jobs_of(session, deliveries.iter().map(|one| one.frame.lease)).await?;
     let mut of_item: BTreeMap<usize, Found> =
         found(session, asked()).await?.into_iter().map(|found| (found.item, found)).collect();
     let mut changes = Changes::default();
@@ -306,9 +327,15 @@ impl Changes {
         if self.kept.is_empty() {
             return Ok(EndedToo::default());
         }
-        let owned = self.owners.iter().map(|((hash, owner), (size, at))| (*hash, *size, *owner, *at));
-        keep_blobs(session, owned).await?;
-        let kept = items(self.kept.values().map(|row| {
+        let blobs = self.owners.iter().map(|((hash, _), (size, at))| (*hash, (*size, *at)));
+        keep_blobs(session, &blobs.collect()).await?;
+        let counted: Vec<Counted> = session.script(&STORE, self.rows()).await?;
+        Ok(EndedToo { leases: self.end_others(session).await?, jobs: self.end_jobs(session, counted).await? })
+    }
+
+    /// Of the statements of [`STORE`].
+    fn rows(&self) -> Vec<Value> {
+        let kept = self.kept.values().map(|row| {
             args![
                 row.job_id,
                 row.frame,
@@ -320,35 +347,32 @@ impl Changes {
                 row.render_ms,
                 row.stored_at
             ]
-        }));
-        session.run(KEEP.text(session), vec![kept]).await?;
-        let leases = self.count_in_tasks(session).await?;
-        Ok(EndedToo { leases, jobs: self.count_in_jobs(session).await? })
+        });
+        let open = self.tasks.iter().filter(|(_, task)| task.whole.is_none());
+        let whole = items(self.whole().map(|(id, lease, _, at)| args![id, lease, at]));
+        vec![
+            items(self.owners.iter().map(|((hash, owner), (_, at))| args![hash, owner, at])),
+            items(kept),
+            items(open.map(|(id, task)| args![id, task.more])),
+            whole.clone(),
+            whole,
+            items(self.forgiven.iter().map(|worker| args![worker])),
+            items(self.jobs.iter().map(|(id, job)| args![id, job.more, job.render_ms, job.at])),
+        ]
     }
 
-    async fn count_in_tasks(&self, session: &mut Session) -> Result<BTreeMap<TaskId, Vec<LeaseRow>>> {
-        let open = self.tasks.iter().filter(|(_, task)| task.whole.is_none());
-        let open: Vec<_> = open.map(|(id, task)| args![id, task.more]).collect();
-        if !open.is_empty() {
-            session.run(COUNT_IN_TASKS.text(session), vec![items(open)]).await?;
-        }
-        let whole = || self.tasks.iter().filter_map(|(id, task)| Some((id, task.whole?)));
-        if whole().next().is_none() {
-            return Ok(BTreeMap::new());
-        }
-        let all = items(whole().map(|(id, (lease, _, at))| args![id, lease, at]));
-        session.run(COMPLETE_TASKS.text(session), vec![all.clone()]).await?;
-        session.run(COMPLETE_LEASES.text(session), vec![all]).await?;
-        if !self.forgiven.is_empty() {
-            let workers = items(self.forgiven.iter().map(|worker| args![worker]));
-            session.run(CLEAR_FAILURES.text(session), vec![workers]).await?;
-        }
-        // A task has one live lease at most: only where the last frame came under another one is one left.
-        let late: Vec<_> = whole().filter(|(_, (_, was_live, _))| !was_live).collect();
+    /// Tasks that are whole now: the lease of the last frame, whether that was live, and when it came.
+    fn whole(&self) -> impl Iterator<Item = (TaskId, LeaseId, bool, UnixMillis)> {
+        self.tasks.iter().filter_map(|(id, task)| task.whole.map(|(lease, live, at)| (*id, lease, live, at)))
+    }
+
+    /// A task has one live lease at most: only where the last frame came under another one is one left.
+    async fn end_others(&self, session: &mut Session) -> Result<BTreeMap<TaskId, Vec<LeaseRow>>> {
+        let late = self.whole().filter(|(_, _, was_live, _)| !was_live);
+        let late: Vec<_> = late.map(|(id, lease, _, at)| args![id, lease, at]).collect();
         let mut not_needed: BTreeMap<TaskId, Vec<LeaseRow>> = BTreeMap::new();
         if !late.is_empty() {
-            let late = items(late.into_iter().map(|(id, (lease, _, at))| args![id, lease, at]));
-            let ended: Vec<LeaseRow> = session.all(END_OTHERS.text(session), vec![late]).await?;
+            let ended: Vec<LeaseRow> = session.all(END_OTHERS.text(session), vec![items(late)]).await?;
             for lease in ended {
                 not_needed.entry(lease.task_id).or_default().push(lease);
             }
@@ -356,9 +380,7 @@ impl Changes {
         Ok(not_needed)
     }
 
-    async fn count_in_jobs(&self, session: &mut Session) -> Result<BTreeSet<JobId>> {
-        let more = self.jobs.iter().map(|(id, job)| args![id, job.more, job.render_ms, job.at]);
-        let counted: Vec<Counted> = session.all(COUNT_IN_JOBS.text(session), vec![items(more)]).await?;
+    async fn end_jobs(&self, session: &mut Session, counted: Vec<Counted>) -> Result<BTreeSet<JobId>> {
         let mut whole = BTreeSet::new();
         for job in counted {
             if job.frames_done == job.frames_total && !job.state.is_ended() {

@@ -10,7 +10,7 @@ use pictor_actors::units::{BlobHash, UnixMillis};
 use super::sql::{Number, Session, args, row};
 use super::{LeaseRow, Result, Store, StoreError};
 
-pub(super) use deliver::{Delivery, store_all};
+pub(super) use deliver::{Delivery, store_all, verdicts};
 
 row! {
     /// A stored frame.
@@ -102,22 +102,7 @@ impl Store {
     /// first and its task has not ended, whatever became of the lease, unless its creator's wish ended it or
     /// its worker was removed.
     pub async fn lease_for_upload(&self, lease: LeaseId, fence: u64, frame: i32) -> Result<UploadVerdict> {
-        let mut session = self.reader().await?;
-        let asked = [(lease, fence, frame)];
-        let Some(found) = deliver::found(&mut session, asked).await?.pop() else {
-            return Ok(UploadVerdict::Superseded);
-        };
-        if !found.is_of_task(frame) {
-            return Ok(UploadVerdict::Superseded);
-        }
-        if let Some(stored) = found.stored(frame) {
-            return Ok(UploadVerdict::Already(stored));
-        }
-        if !found.may_deliver() {
-            return Ok(UploadVerdict::Superseded);
-        }
-        let (job, task) = (found.job_id, found.task_id);
-        Ok(UploadVerdict::Wanted { job, task, account: found.account_id, worker: found.worker_id })
+        self.groups.verdicts.ask((lease, fence, frame)).await
     }
 
     /// Stores a delivered frame, together with others that come at the same time, in one transaction: its
@@ -127,10 +112,10 @@ impl Store {
     /// it is stored again, which is harmless and then says so.
     pub async fn store_frame(&self, new: &NewFrame, now: UnixMillis) -> Result<FrameStoredRow> {
         let delivery = Delivery { frame: new.clone(), at: now };
-        match self.groups.frames.write(delivery.clone()).await {
+        match self.groups.frames.ask(delivery.clone()).await {
             Err(StoreError::Unknown(source)) => {
                 tracing::warn!(%source, "a frame may have been stored: trying again");
-                self.groups.frames.write(delivery).await
+                self.groups.frames.ask(delivery).await
             }
             certain => certain,
         }

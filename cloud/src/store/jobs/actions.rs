@@ -6,10 +6,14 @@ use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::task::TaskState;
 
+use super::listing::JOB;
 use super::{JobRow, locked_job, move_job};
 use crate::store::leases::{end_and_put_back, live_of_job};
 use crate::store::sql::{Number, Template, args, items};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
+
+static HOLD: Template =
+    Template::new("SELECT id FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items}) {lock}");
 
 static CUT: Template = Template::new(
     "INSERT INTO tasks (id, job_id, account_id, state, frames, frames_total, created_at)
@@ -31,7 +35,9 @@ impl Store {
         let tasks = tasks.to_vec();
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, job).await?;
+                // Grants of what was cut before go on meanwhile.
+                session.hold(&HOLD, vec![items([args![job]])]).await?;
+                let row: JobRow = session.one(JOB, args![job]).await?;
                 if row.frames_planned != planned_before || row.state.is_ended() {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }

@@ -62,13 +62,13 @@ impl Store {
     ) -> Result<LeaseRow> {
         let said =
             Said::State { state, engine: engine.map(str::to_owned), device: device.map(str::to_owned) };
-        self.groups.marks.write(Mark { lease, fence, said, at: now }).await
+        self.groups.marks.ask(Mark { lease, fence, said, at: now }).await
     }
 
     /// Notes that every frame of a live lease is rendered: it stays live until they are delivered.
     /// `StaleFence` if it is not live under that fence.
     pub async fn lease_rendered(&self, lease: LeaseId, fence: u64, now: UnixMillis) -> Result<LeaseRow> {
-        self.groups.marks.write(Mark { lease, fence, said: Said::Rendered, at: now }).await
+        self.groups.marks.ask(Mark { lease, fence, said: Said::Rendered, at: now }).await
     }
 
     /// Ends an attempt. `StaleFence` if the lease is not live under that fence.

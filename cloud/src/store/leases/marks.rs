@@ -9,8 +9,9 @@ use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
 use super::LeaseRow;
+use super::transitions::hold_jobs_of;
 use crate::store::jobs::move_job;
-use crate::store::sql::{FromRow, Row, Session, Template, args, items};
+use crate::store::sql::{FromRow, Row, Script, Session, Template, args, items};
 use crate::store::{Result, StoreError};
 
 /// A word of a worker about an attempt.
@@ -61,38 +62,32 @@ impl FromRow for Found {
     }
 }
 
-static LOCK_JOBS: Template = Template::new(
-    "SELECT id FROM jobs WHERE id IN (
-         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
-);
-
 static FOUND: Template = Template::new(
     "SELECT leases.*, jobs.state AS job_state, jobs.reason AS job_reason, jobs.started_at AS job_started_at
      FROM {items} CROSS JOIN leases JOIN jobs ON jobs.id = leases.job_id
      WHERE leases.id = item.value ->> 0 AND leases.ended_at IS NULL",
 );
 
-static MARK: Template = Template::new(
-    "UPDATE leases SET state = marked.state, outcome = marked.outcome, engine = marked.engine,
+const MARK: &str = "UPDATE leases SET state = marked.state, outcome = marked.outcome, engine = marked.engine,
          device = marked.device, started_at = marked.started_at
      FROM (SELECT item.value ->> 0 AS id, item.value ->> 1 AS state, item.value ->> 2 AS outcome,
                item.value ->> 3 AS engine, item.value ->> 4 AS device,
                CAST(item.value ->> 5 AS BIGINT) AS started_at
            FROM {items}) AS marked
-     WHERE leases.id = marked.id AND leases.ended_at IS NULL",
-);
+     WHERE leases.id = marked.id AND leases.ended_at IS NULL";
 
-static BEGIN_TASKS: Template = Template::new(
+const BEGIN_TASKS: &str =
     "UPDATE tasks SET state = 'running', started_at = COALESCE(tasks.started_at, begun.at)
      FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS at FROM {items}) AS begun
-     WHERE tasks.id = begun.id AND tasks.ended_at IS NULL",
-);
+     WHERE tasks.id = begun.id AND tasks.ended_at IS NULL";
+
+static WRITE: Script = Script::new(&[MARK, BEGIN_TASKS]);
 
 /// Notes what workers said. One answer for each, in order: the lease as it is then, or `StaleFence` where it
 /// is not live under that fence.
 pub async fn mark_all(session: &mut Session, marks: &[Mark]) -> Result<Vec<Result<LeaseRow>>> {
     let leases = items(marks.iter().map(|mark| args![mark.lease]));
-    session.hold(&LOCK_JOBS, vec![leases.clone()]).await?;
+    hold_jobs_of(session, marks.iter().map(|mark| mark.lease)).await?;
     let found: Vec<Found> = session.all(FOUND.text(session), vec![leases]).await?;
     let mut leases: BTreeMap<LeaseId, (Found, bool)> =
         found.into_iter().map(|found| (found.lease.id, (found, false))).collect();
@@ -113,18 +108,16 @@ pub async fn mark_all(session: &mut Session, marks: &[Mark]) -> Result<Vec<Resul
         }
         answers.push(Ok(found.lease.clone()));
     }
+    let begun: Vec<(&Found, UnixMillis)> =
+        begun.iter().filter_map(|(lease, at)| leases.get(lease).map(|(found, _)| (found, *at))).collect();
     let changed: Vec<_> = leases.values().filter(|(_, is_changed)| *is_changed).collect();
     if !changed.is_empty() {
-        let rows = changed.iter().map(|(found, _)| {
-            let lease = &found.lease;
+        let rows = changed.iter().map(|(Found { lease, .. }, _)| {
             args![lease.id, lease.state, lease.outcome, lease.engine, lease.device, lease.started_at]
         });
-        session.run(MARK.text(session), vec![items(rows)]).await?;
-    }
-    if !begun.is_empty() {
-        let of_lease =
-            |(lease, at): (&LeaseId, &UnixMillis)| leases.get(lease).map(|(found, _)| (found, *at));
-        begin(session, begun.iter().filter_map(of_lease).collect()).await?;
+        let tasks = begun.iter().map(|(found, at)| args![found.lease.task_id, at]);
+        session.run_script(&WRITE, vec![items(rows), items(tasks)]).await?;
+        begin_jobs(session, begun).await?;
     }
     Ok(answers)
 }
@@ -146,10 +139,8 @@ fn apply(lease: &mut LeaseRow, said: &Said, at: UnixMillis) -> bool {
     }
 }
 
-/// Attempts have begun: so have their tasks and jobs.
-async fn begin(session: &mut Session, begun: Vec<(&Found, UnixMillis)>) -> Result<()> {
-    let tasks = items(begun.iter().map(|(found, at)| args![found.lease.task_id, at]));
-    session.run(BEGIN_TASKS.text(session), vec![tasks]).await?;
+/// Attempts have begun: so have their jobs.
+async fn begin_jobs(session: &mut Session, begun: Vec<(&Found, UnixMillis)>) -> Result<()> {
     let jobs: BTreeMap<JobId, _> = begun.into_iter().map(|one| (one.0.lease.job_id, one)).collect();
     for (job, (found, at)) in jobs {
         if found.job_state == JobState::Ready {

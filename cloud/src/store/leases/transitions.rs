@@ -5,8 +5,6 @@
 //! other. Renewals take no job, only leases and then workers, each ascending; a release that takes leases of
 //! several jobs and a renewal may still meet, and what PostgreSQL undoes then runs again (`begin_write`).
 
-use std::collections::BTreeSet;
-
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::job::JobState;
@@ -15,16 +13,20 @@ use pictor_cloud_domain::task::TaskState;
 
 use super::{AttemptEnd, Failure, LeaseRow, TaskGoes};
 use crate::store::jobs::locked_job;
-use crate::store::sql::{FromRow, Number, Row, Session, args};
+use crate::store::sql::{Number, Session, Template, args, items};
 use crate::store::{Result, StoreError, TaskRow};
 
-/// Only the job of a row.
-struct JobOf(JobId);
+static JOBS_OF_LEASES: Template = Template::new(
+    "SELECT id FROM jobs WHERE id IN (
+         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
+);
 
-impl FromRow for JobOf {
-    fn from_row(row: &Row) -> Result<Self> {
-        row.get("job_id").map(Self)
-    }
+/// Takes turns with everybody else who changes the jobs of these leases.
+pub(in crate::store) async fn hold_jobs_of(
+    session: &mut Session,
+    leases: impl Iterator<Item = LeaseId> + Send,
+) -> Result<()> {
+    session.hold(&JOBS_OF_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
 }
 
 /// The lease, if it is live under that fence; its job is then locked.
@@ -149,15 +151,8 @@ pub(in crate::store) async fn release(
     outcome: Outcome,
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
+    hold_jobs_of(session, leases.iter().copied()).await?;
     let sql = "SELECT * FROM leases WHERE id = $1 AND ended_at IS NULL";
-    let mut jobs = BTreeSet::new();
-    for lease in leases {
-        let found: Option<JobOf> = session.optional(sql, args![lease]).await?;
-        jobs.extend(found.map(|JobOf(job)| job));
-    }
-    for job in jobs {
-        session.lock_job(job).await?;
-    }
     let mut released = Vec::new();
     for lease in leases {
         let live: Option<LeaseRow> = session.optional(sql, args![lease]).await?;
@@ -174,15 +169,7 @@ pub(super) async fn release_expired(
     leases: &[LeaseId],
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
-    let mut jobs = BTreeSet::new();
-    for lease in leases {
-        let sql = "SELECT job_id FROM leases WHERE id = $1 AND ended_at IS NULL";
-        let found: Option<JobOf> = session.optional(sql, args![lease]).await?;
-        jobs.extend(found.map(|JobOf(job)| job));
-    }
-    for job in jobs {
-        session.lock_job(job).await?;
-    }
+    hold_jobs_of(session, leases.iter().copied()).await?;
     let mut released = Vec::new();
     for lease in leases {
         if let Some(row) = expired_lease(session, *lease, now).await? {

@@ -1,8 +1,9 @@
-//! Writes of one kind that come at the same time are done together, by statements over all of them.
+//! Questions or writes of one kind that come at the same time are done together, by statements over all of
+//! them.
 //!
-//! Sharing a commit (`writer`) saves the disk; sharing the statements saves the database. Nothing is delayed
-//! on purpose: what comes while the group before is being written makes the next one. Each caller gets its
-//! own answer; a write that goes wrong for a reason of its own leaves the others alone.
+//! Sharing a commit (`writer`) saves the disk; sharing the statements saves the database, and the ways to it.
+//! Nothing is delayed on purpose: what comes while the group before is under way makes the next one. Each
+//! caller gets its own answer; a write that goes wrong for a reason of its own leaves the others alone.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,14 +16,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::writer::again;
 use crate::store::error::{Result, StoreError};
 
-/// Writes of one group: bounds a statement and what one failed commit takes with it.
+/// Requests of one group: bounds a statement and what one failed commit takes with it.
 const GROUP_MAX: usize = 256;
-/// Writes that wait; further callers wait for a place, which slows them down as much as the disk needs.
+/// Requests that wait; further callers wait for a place, which slows them down as much as the disk needs.
 const QUEUE_MAX: usize = 1_024;
 
-/// A group's answers, one for each write in order; or why nothing was written.
+/// A group's answers, one for each request in order; or why nothing was done.
 pub type Answers<O> = Result<Vec<Result<O>>>;
-/// Writes a group in one transaction.
+/// Does a group in one transaction.
 type Work<I, O> = Box<dyn Fn(Arc<[I]>) -> BoxFuture<'static, Answers<O>> + Send + Sync>;
 
 struct Waiting<I, O> {
@@ -30,7 +31,7 @@ struct Waiting<I, O> {
     tell: oneshot::Sender<Result<O>>,
 }
 
-/// The way to writes of one kind.
+/// The way to requests of one kind.
 pub struct Gatherer<I, O> {
     queue: mpsc::Sender<Waiting<I, O>>,
 }
@@ -47,23 +48,23 @@ where
         tokio::spawn(async move {
             let mut group = Vec::new();
             while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
-                write_group(&work, std::mem::take(&mut group)).await;
+                do_group(&work, std::mem::take(&mut group)).await;
             }
         });
         Self { queue }
     }
 
-    /// Writes it together with what comes at the same time.
-    pub async fn write(&self, item: I) -> Result<O> {
+    /// Does it together with what comes at the same time.
+    pub async fn ask(&self, item: I) -> Result<O> {
         let (tell, told) = oneshot::channel();
         if self.queue.send(Waiting { item, tell }).await.is_err() {
-            return Err(StoreError::Unavailable("the writes of this kind have ended".into()));
+            return Err(StoreError::Unavailable("the requests of this kind have ended".into()));
         }
-        told.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writes of this kind ended".into())))
+        told.await.unwrap_or_else(|_| Err(StoreError::Unknown("the requests of this kind ended".into())))
     }
 }
 
-async fn write_group<I: Clone, O>(work: &Work<I, O>, group: Vec<Waiting<I, O>>) {
+async fn do_group<I: Clone, O>(work: &Work<I, O>, group: Vec<Waiting<I, O>>) {
     let items: Arc<[I]> = group.iter().map(|waiting| waiting.item.clone()).collect();
     match guarded(work, items).await {
         Ok(answers) => {
@@ -72,7 +73,7 @@ async fn write_group<I: Clone, O>(work: &Work<I, O>, group: Vec<Waiting<I, O>>) 
             group.into_iter().zip(answers).for_each(|(waiting, answer)| drop(waiting.tell.send(answer)));
         }
         Err(error) if group.len() > 1 && is_of_one_row(&error) => {
-            tracing::warn!(%error, "one of a group of writes cannot be done: each by itself");
+            tracing::warn!(%error, "one of a group of requests cannot be done: each by itself");
             for waiting in group {
                 let alone = guarded(work, Arc::from([waiting.item])).await;
                 let answer = alone.and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(missing())));
@@ -84,14 +85,14 @@ async fn write_group<I: Clone, O>(work: &Work<I, O>, group: Vec<Waiting<I, O>>) 
 }
 
 fn missing() -> StoreError {
-    StoreError::Unknown("a write without an answer".into())
+    StoreError::Unknown("a request without an answer".into())
 }
 
 /// A panic in one group must not end the others'.
 async fn guarded<I, O>(work: &Work<I, O>, items: Arc<[I]>) -> Answers<O> {
     match AssertUnwindSafe(async { work(items).await }).catch_unwind().await {
         Ok(answers) => answers,
-        Err(_) => Err(StoreError::Unavailable("the write panicked".into())),
+        Err(_) => Err(StoreError::Unavailable("the request panicked".into())),
     }
 }
 
@@ -120,7 +121,7 @@ mod tests {
         work: impl Fn(Arc<[u32]>) -> BoxFuture<'static, Answers<usize>> + Send + Sync + 'static,
     ) -> Vec<Result<usize>> {
         let gatherer = Gatherer::start(work);
-        join_all((0..9).map(|item| gatherer.write(item))).await
+        join_all((0..9).map(|item| gatherer.ask(item))).await
     }
 
     #[tokio::test]

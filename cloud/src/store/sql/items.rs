@@ -36,6 +36,45 @@ impl Template {
     }
 }
 
+/// Statements over rows that go to the database as one, so that the way there is gone once: each with `$1` as
+/// its own rows, in no order (PostgreSQL runs them as of one moment): none may change, wait for or rest on
+/// what another one changes. Rows come from the last one only.
+pub struct Script {
+    steps: &'static [&'static str],
+    lite: OnceLock<String>,
+    post: OnceLock<String>,
+}
+
+impl Script {
+    /// Of these texts, as for a [`Template`].
+    #[must_use]
+    pub const fn new(steps: &'static [&'static str]) -> Self {
+        Self { steps, lite: OnceLock::new(), post: OnceLock::new() }
+    }
+
+    /// As the database of this connection wants it: SQLite runs a list, PostgreSQL one statement that has the
+    /// others inside.
+    pub(super) fn text(&'static self, session: &Session) -> Sql {
+        Sql::Text(match session {
+            Session::Lite(_) => self.lite.get_or_init(|| self.filled::<sqlx::Sqlite>().join(";\n")),
+            Session::Post(_) => self.post.get_or_init(|| nested(&self.filled::<sqlx::Postgres>())),
+        })
+    }
+
+    fn filled<D: Dialect>(&self) -> Vec<String> {
+        let numbered =
+            |(step, number): (&&str, usize)| filled::<D>(step).replace("$1", &format!("${number}"));
+        self.steps.iter().zip(1..).map(numbered).collect()
+    }
+}
+
+fn nested(steps: &[String]) -> String {
+    let Some((last, before)) = steps.split_last() else { return String::new() };
+    let named = |(step, number): (&String, usize)| format!("step_{number} AS ({step})");
+    let before: Vec<_> = before.iter().zip(1..).map(named).collect();
+    if before.is_empty() { last.clone() } else { format!("WITH {} {last}", before.join(", ")) }
+}
+
 fn filled<D: Dialect>(text: &str) -> String {
     text.replace("{items}", D::ITEMS)
         .replace("{lock}", D::LOCK_ROWS.unwrap_or_default())

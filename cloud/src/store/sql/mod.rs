@@ -18,7 +18,7 @@ mod writer;
 
 pub use dialect::Sql;
 pub use gather::{Answers, Gatherer};
-pub use items::{Template, items};
+pub use items::{Script, Template, items};
 pub use open::{Engine, SchemaError, is_there};
 pub(in crate::store) use row::row;
 pub use row::{Column, FromRow, Row, Value};

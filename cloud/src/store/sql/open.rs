@@ -29,6 +29,9 @@ const WAIT: Duration = Duration::from_secs(10);
 const STATEMENT_MS: &str = "30000";
 /// The same where whole tables are looked through.
 const LONG_STATEMENT_MS: &str = "600000";
+/// A connection to PostgreSQL that was used so lately is taken to be whole: asking it costs as much as a
+/// statement. One to SQLite never breaks.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// Runs of one write where it loses its turn each time. It loses to one that then ends, so two or three do.
 const TRIES: u32 = 5;
 
@@ -189,19 +192,24 @@ async fn open_lite(path: &Path, readers: u32) -> Result<Engine> {
         .busy_timeout(WAIT)
         // After a large transaction the log shrinks again.
         .pragma("journal_size_limit", "67108864")
+        // 16 MiB: pages that many writes change are copied into the database once instead of each time.
+        .pragma("wal_autocheckpoint", "4000")
         .statement_cache_capacity(256);
     let writers = SqlitePoolOptions::new()
         .max_connections(1)
+        .test_before_acquire(false)
         .acquire_timeout(WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options.clone())
+        // 32 MiB: the tables that grow with every frame are written in many places.
+        .connect_with(options.clone().pragma("cache_size", "-32768"))
         .await
         .map_err(not_done)?;
     LITE_SCHEMA.run(&writers).await.map_err(schema_error)?;
     read_back_lite(&writers).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(readers.clamp(1, 64))
+        .test_before_acquire(false)
         .acquire_timeout(WAIT)
         .connect_with(options.pragma("query_only", "ON"))
         .await
@@ -268,6 +276,15 @@ async fn open_post(url: &str, connections: u32) -> Result<Engine> {
         ]);
     let pool = PgPoolOptions::new()
         .max_connections(connections.clamp(2, 256))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .acquire_timeout(WAIT)
         .connect_with(options)
         .await

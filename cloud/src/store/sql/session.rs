@@ -5,7 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
 use super::dialect::{Dialect, Sql, execute, fetch};
-use super::items::Template;
+use super::items::{Script, Template};
 use super::row::{Column as _, FromRow, Row, Value};
 use crate::store::error::{ConflictKind, Result, StoreError};
 
@@ -105,6 +105,16 @@ impl Session {
             self.run(select.text(self), values).await?;
         }
         Ok(())
+    }
+
+    /// Runs a script with the rows of each of its statements; all rows of the last one.
+    pub async fn script<T: FromRow>(&mut self, script: &'static Script, rows: Vec<Value>) -> Result<Vec<T>> {
+        self.all(script.text(self), rows).await
+    }
+
+    /// Runs a script none of whose statements gives rows.
+    pub async fn run_script(&mut self, script: &'static Script, rows: Vec<Value>) -> Result<()> {
+        self.run(script.text(self), rows).await.map(|_| ())
     }
 
     /// What ends a `SELECT` that takes only rows which nobody else holds.

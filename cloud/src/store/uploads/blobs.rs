@@ -184,11 +184,13 @@ static KEEP_BLOBS: Template = Template::new(
          CASE WHEN blobs.brought_at IS NULL THEN NULL ELSE excluded.brought_at END",
 );
 
-static KEEP_OWNERS: Template = Template::new(
-    "INSERT INTO blob_owners (hash, account_id, created_at)
+/// Notes whose blobs are: rows of hash, account and time. Goes after [`keep_blobs`], and not together with it:
+/// what drops a blob meanwhile, with its owners, is waited for there.
+pub const KEEP_OWNERS: &str = "INSERT INTO blob_owners (hash, account_id, created_at)
      SELECT item.value ->> 0, item.value ->> 1, CAST(item.value ->> 2 AS BIGINT) FROM {items} WHERE true
-     ON CONFLICT (account_id, hash) DO NOTHING",
-);
+     ON CONFLICT (account_id, hash) DO NOTHING";
+
+static OWN: Template = Template::new(KEEP_OWNERS);
 
 /// Notes that a blob is stored, and whose it is, if it is anybody's.
 pub async fn keep_blob(
@@ -198,33 +200,14 @@ pub async fn keep_blob(
     owner: Option<AccountId>,
     now: UnixMillis,
 ) -> Result<()> {
-    keep_each(session, &BTreeMap::from([(hash, (size, now))])).await?;
-    match owner {
-        Some(owner) => keep_owners(session, [(hash, owner, now)]).await,
-        None => Ok(()),
-    }
+    keep_blobs(session, &BTreeMap::from([(hash, (size, now))])).await?;
+    let owners = items(owner.map(|owner| args![hash, owner, now]));
+    session.run(OWN.text(session), vec![owners]).await.map(|_| ())
 }
 
-/// The same of many, each with its size, owner and time; ascending by hash, so that two who note the same
-/// ones do not wait for each other.
-pub async fn keep_blobs(
-    session: &mut Session,
-    owned: impl Iterator<Item = (BlobHash, u64, AccountId, UnixMillis)> + Clone + Send,
-) -> Result<()> {
-    keep_each(session, &owned.clone().map(|(hash, size, _, at)| (hash, (size, at))).collect()).await?;
-    keep_owners(session, owned.map(|(hash, _, owner, at)| (hash, owner, at))).await
-}
-
-/// Each hash once: no statement may change a row twice.
-async fn keep_each(session: &mut Session, blobs: &BTreeMap<BlobHash, (u64, UnixMillis)>) -> Result<()> {
+/// Notes that blobs are stored, each with its size and when: each hash once (no statement may change a row
+/// twice), ascending, so that two who note the same ones do not wait for each other.
+pub async fn keep_blobs(session: &mut Session, blobs: &BTreeMap<BlobHash, (u64, UnixMillis)>) -> Result<()> {
     let rows = items(blobs.iter().map(|(hash, (size, at))| args![hash, size, at]));
     session.run(KEEP_BLOBS.text(session), vec![rows]).await.map(|_| ())
-}
-
-async fn keep_owners(
-    session: &mut Session,
-    owners: impl IntoIterator<Item = (BlobHash, AccountId, UnixMillis)>,
-) -> Result<()> {
-    let rows = items(owners.into_iter().map(|(hash, owner, at)| args![hash, owner, at]));
-    session.run(KEEP_OWNERS.text(session), vec![rows]).await.map(|_| ())
 }

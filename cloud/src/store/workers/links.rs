@@ -1,25 +1,55 @@
 //! Connections of workers and their signs of life.
 
+use std::collections::BTreeMap;
+
 use pictor_actors::ids::{AccountId, LeaseId, LinkId, WorkerId};
 use pictor_actors::protocol::{Hello, MachineChanged, MetricSample};
 use pictor_actors::units::UnixMillis;
 
 use super::WorkerRow;
 use crate::store::leases::live_of_worker;
-use crate::store::sql::{Column as _, Number, args, row, table};
+use crate::store::sql::{Column as _, Number, Session, Template, args, items, row, table};
 use crate::store::{LeaseRow, Result, Store};
 
 /// Rows that one statement of a batch changes: five values each stay far below both databases' limits.
 const ROWS_A_STATEMENT: usize = 100;
 
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownWorker {
+    /// The worker.
+    pub id: WorkerId,
+    /// Whose it is.
+    pub account_id: AccountId,
+}
+
+static BY_BEARERS: Template = Template::new(
+    "SELECT CAST(item.value ->> 1 AS BIGINT) AS item, workers.id, workers.account_id
+     FROM {items} CROSS JOIN workers
+     WHERE workers.bearer_hash = item.value ->> 0 AND workers.removed_at IS NULL",
+);
+
 row! {
-    /// Who calls.
-    pub struct KnownWorker {
-        /// The worker.
+    /// Who one of several callers is.
+    pub struct KnownCaller {
+        pub item: usize,
         pub id: WorkerId,
-        /// Whose it is.
         pub account_id: AccountId,
     }
+}
+
+/// The workers whose live connections have these bearers. One answer for each, in order.
+pub async fn by_bearers(
+    session: &mut Session,
+    bearers: &[String],
+) -> Result<Vec<Result<Option<KnownWorker>>>> {
+    let asked = items(bearers.iter().enumerate().map(|(number, bearer)| args![bearer, number]));
+    let found: Vec<KnownCaller> = session.all(BY_BEARERS.text(session), vec![asked]).await?;
+    let mut of_item: BTreeMap<usize, KnownWorker> = found
+        .into_iter()
+        .map(|found| (found.item, KnownWorker { id: found.id, account_id: found.account_id }))
+        .collect();
+    Ok((0..bearers.len()).map(|number| Ok(of_item.remove(&number))).collect())
 }
 
 /// A connection that was let in.
@@ -105,8 +135,7 @@ impl Store {
 
     /// The worker whose live connection has that bearer. Asked at every request of a worker.
     pub async fn worker_by_bearer(&self, bearer_hash: &str) -> Result<Option<KnownWorker>> {
-        let sql = "SELECT id, account_id FROM workers WHERE bearer_hash = $1 AND removed_at IS NULL";
-        self.optional(sql, args![bearer_hash]).await
+        self.groups.bearers.ask(bearer_hash.to_owned()).await
     }
 
     /// Ends the connection, if it is still the worker's newest. Leases stay.

@@ -14,6 +14,7 @@ use super::sql::row;
 
 pub use enrolment_problems::EnrolmentProblemRow;
 pub use enrolments::EnrolError;
+pub(super) use links::by_bearers;
 pub use links::{HeartbeatRow, KnownWorker, OpenedLink};
 pub use minutes::WorkerMinuteRow;
 pub use registry::{NewWorkerRow, WorkerSort};
