@@ -10,15 +10,15 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::process::Reading;
-use crate::farm::{self, Farm, FarmOptions, Programs, made_up_scene, pause, simulating};
+use crate::farm::{self, Farm, FarmOptions, Fleet, Programs, made_up_scene, pause, simulating};
 use crate::shell;
 
 /// Tasks of one wave: fewer than there are free slots, so that none waits for one.
 const WAVE: u64 = 200;
 /// All workers are connected by then, or something is wrong.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(300);
-/// A wave is over by then.
-const WAVE_WITHIN: Duration = Duration::from_secs(60);
+/// A job is over by then.
+const OFFERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -32,6 +32,9 @@ pub struct FleetArguments {
     /// Waves of 200 tasks for the offers' latency
     #[arg(long, default_value_t = 5)]
     waves: u32,
+    /// Single tasks for the offers' latency
+    #[arg(long, default_value_t = 100)]
+    singles: u32,
 }
 
 struct Row {
@@ -41,7 +44,10 @@ struct Row {
     kib_a_worker: f64,
     cloud_percent: f64,
     fleet_percent: f64,
+    /// The last report of the workers that were watched, and then got whole waves.
     last: Value,
+    /// And of those that got one task at a time.
+    singles: Value,
 }
 
 /// How often heartbeats come.
@@ -93,7 +99,7 @@ fn measure(
     farm.restart_cloud_with(settings)?;
     pause(Duration::from_secs(2)); // what the start left to do
     let before = Reading::of(farm.cloud_process())?;
-    let options = ["--frame-time", "100ms", "--load-time", "100ms"];
+    let options = ["--frame-time", "100ms", "--load-time", "100ms", "--every", "250ms"];
     let simulated = farm.simulate(workers, Some(fleet), &options)?;
     let connected = simulated.wait_connected(CONNECTED_WITHIN)?;
     let connected_s = connected["all_connected_after_ms"].as_f64().unwrap_or(f64::NAN) / 1000.0;
@@ -109,26 +115,37 @@ fn measure(
     let percent = |at: usize| -> Result<f64> { Ok(100.0 * to[at].seconds_since(from[at])? / wall) };
     let (cloud_percent, fleet_percent) = (percent(0)?, percent(1)?);
     let wave = WAVE.min(workers as u64 / 2).max(1);
-    for _ in 0..arguments.waves {
-        let done = simulated.report()["frames"].as_u64().unwrap_or(0);
-        farm.submit(scene, &["--frames", &format!("1-{wave}"), "--chunk", "1", "--engine", "simulated"])?;
-        let is_over = |report: &Value| report["frames"].as_u64() >= Some(done + wave);
-        simulated.wait(WAVE_WITHIN, "a wave of tasks", is_over)?;
-    }
+    offer(farm, &simulated, scene, wave, arguments.waves)?;
     let last = simulated.finish()?;
-    let row = Row { workers, beat, connected_s, kib_a_worker, cloud_percent, fleet_percent, last };
+    let simulated = farm.simulate(workers, Some(fleet), &options)?;
+    simulated.wait_connected(CONNECTED_WITHIN)?;
+    offer(farm, &simulated, scene, 1, arguments.singles)?;
+    let singles = simulated.finish()?;
+    let row = Row { workers, beat, connected_s, kib_a_worker, cloud_percent, fleet_percent, last, singles };
     print(std::slice::from_ref(&row));
     Ok(row)
+}
+
+/// So many jobs one after the other, each with so many tasks at once.
+fn offer(farm: &Farm, workers: &Fleet, scene: &Path, tasks: u64, jobs: u32) -> Result<()> {
+    for _ in 0..jobs {
+        let done = workers.report()["frames"].as_u64().unwrap_or(0);
+        farm.submit(scene, &["--frames", &format!("1-{tasks}"), "--chunk", "1", "--engine", "simulated"])?;
+        let is_over = |report: &Value| report["frames"].as_u64() >= Some(done + tasks);
+        workers.wait(OFFERED_WITHIN, "a job's tasks", is_over)?;
+    }
+    Ok(())
 }
 
 fn print(rows: &[Row]) {
     println!(
         "\nworkers  heartbeat  connected  memory/worker  cloud CPU  simulator CPU   beat p50   p99   \
-         offer p50   p99   lost"
+         offer p50   p99   of a wave p50   p99   lost"
     );
     for row in rows {
         println!(
-            "{:>7}  {:>9}  {:>7.1} s  {:>9.1} KiB  {:>7.1} %  {:>11.1} %  {:>6} {:>7}  {:>6} {:>7}  {:>5}",
+            "{:>7}  {:>9}  {:>7.1} s  {:>9.1} KiB  {:>7.1} %  {:>11.1} %  {:>6} {:>7}  \
+             {:>6} {:>7}  {:>8} {:>8}  {:>5}",
             row.workers,
             row.beat,
             row.connected_s,
@@ -137,6 +154,8 @@ fn print(rows: &[Row]) {
             row.fleet_percent,
             below(&row.last["beat_ms"]["p50"]),
             below(&row.last["beat_ms"]["p99"]),
+            below(&row.singles["offer_ms"]["p50"]),
+            below(&row.singles["offer_ms"]["p99"]),
             below(&row.last["offer_ms"]["p50"]),
             below(&row.last["offer_ms"]["p99"]),
             row.last["connections_lost"],

@@ -18,18 +18,24 @@ const ROWS: u32 = 20_000;
 const SECONDS: u64 = 4;
 /// Connections to PostgreSQL, as many as the peers' figures were taken with.
 const CLIENTS: u32 = 32;
+/// Connections that claim whole batches.
+const BATCH_CLIENTS: u32 = 8;
+/// Tasks of a batch.
+const BATCH: f64 = 64.0;
 
 /// The yardstick.
 pub struct Raw {
-    /// Tasks claimed and completed each second.
-    pub tasks_per_second: f64,
+    /// Tasks claimed and completed each second, a claim and a completion a commit.
+    pub one_by_one: f64,
+    /// The same, 64 tasks a commit, as a group commit takes them.
+    pub in_batches: f64,
     /// Small files written, flushed and renamed each second.
     pub files_per_second: f64,
-    /// How the first was had, in words.
+    /// How the first two were had, in words.
     pub how: String,
 }
 
-/// One writer with `synchronous=FULL`, 64 tasks a commit, as a group commit takes them.
+/// One writer with `synchronous=FULL`.
 pub fn sqlite(folder: &Path) -> Result<Raw> {
     let script = folder.join("raw.py");
     std::fs::write(&script, include_str!("raw.py"))?;
@@ -43,38 +49,46 @@ pub fn sqlite(folder: &Path) -> Result<Raw> {
     if !output.status.success() {
         bail!("the raw probe failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let tasks_per_second = String::from_utf8_lossy(&output.stdout).trim().parse()?;
-    let how = "SQLite, FULL, one writer, claims and completions of 64 tasks a commit".to_owned();
-    Ok(Raw { tasks_per_second, files_per_second: files(folder)?, how })
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut rates = said.lines().map(|line| line.trim().parse().context("the raw probe tells no rate"));
+    let mut rate = || rates.next().context("the raw probe tells too little")?;
+    let (one_by_one, in_batches) = (rate()?, rate()?);
+    let how = "SQLite: FULL, one writer".to_owned();
+    Ok(Raw { one_by_one, in_batches, files_per_second: files(folder)?, how })
 }
 
-/// pgbench: a claim with SKIP LOCKED and a completion, each its own commit.
+/// pgbench: claims with SKIP LOCKED and completions.
 pub fn postgres(server: &Postgres, folder: &Path) -> Result<Raw> {
     let files_per_second = files(folder)?;
+    let one_by_one = pgbench(server, CLIENTS, ROWS * 10, include_str!("raw.sql"))?;
+    let in_batches = pgbench(server, BATCH_CLIENTS, ROWS * 30, include_str!("raw-batches.sql"))? * BATCH;
+    let how = format!("PostgreSQL: {CLIENTS} connections, in batches {BATCH_CLIENTS}");
+    Ok(Raw { one_by_one, in_batches, files_per_second, how })
+}
+
+/// Runs of the script each second, over so many pending tasks.
+fn pgbench(server: &Postgres, clients: u32, rows: u32, script: &str) -> Result<f64> {
     let fill = format!(
         "DROP TABLE IF EXISTS raw_tasks, raw_frames; \
          CREATE TABLE raw_tasks (id BIGINT PRIMARY KEY, state TEXT NOT NULL, fence BIGINT NOT NULL, \
          lease TEXT); \
          CREATE INDEX ON raw_tasks (id) WHERE state = 'pending'; \
          CREATE TABLE raw_frames (task BIGINT NOT NULL, hash TEXT NOT NULL); \
-         INSERT INTO raw_tasks SELECT id, 'pending', 0, NULL FROM generate_series(1, {}) AS id; \
-         ANALYZE raw_tasks",
-        ROWS * 10
+         INSERT INTO raw_tasks SELECT id, 'pending', 0, NULL FROM generate_series(1, {rows}) AS id; \
+         ANALYZE raw_tasks"
     );
     shell::output("psql", &[&server.url(), "-q", "-c", &fill])?;
-    let script = server.folder().join("raw.sql");
-    std::fs::write(&script, include_str!("raw.sql"))?;
-    let (script, clients, seconds) =
-        (script.to_string_lossy().into_owned(), CLIENTS.to_string(), SECONDS.to_string());
+    let path = server.folder().join("raw.sql");
+    std::fs::write(&path, script)?;
+    let (path, clients, seconds) =
+        (path.to_string_lossy().into_owned(), clients.to_string(), SECONDS.to_string());
     let arguments =
-        ["-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &seconds, "-f", &script, &server.url()];
+        ["-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &seconds, "-f", &path, &server.url()];
     let said = shell::output(&server.program("pgbench"), &arguments)?;
     let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench tells no rate")?;
-    let tasks_per_second = rate.split_whitespace().next().unwrap_or_default().parse()?;
+    let rate = rate.split_whitespace().next().unwrap_or_default().parse()?;
     shell::output("psql", &[&server.url(), "-q", "-c", "DROP TABLE raw_tasks, raw_frames"])?;
-    let how =
-        format!("PostgreSQL, {CLIENTS} connections, one claim and one completion a task, each a commit");
-    Ok(Raw { tasks_per_second, files_per_second, how })
+    Ok(rate)
 }
 
 /// Small files as a blob store keeps them: written, flushed, renamed, their folder flushed; 16 at a time.

@@ -219,22 +219,24 @@ impl Running {
 
 fn print(rows: &[Row]) {
     println!(
-        "\ndatabase   replicas   queued     tasks/s   raw rows/s  of raw   raw files/s   cloud CPU  \
-         simulator CPU  database CPU   upload p50   p99   again"
+        "\ndatabase   replicas   queued     tasks/s   raw one by one  of it   raw in batches  of it   \
+         raw files/s   cloud CPU  simulator CPU  database CPU   upload p50   p99   again"
     );
     for row in rows {
         let rate = row.done as f64 / row.seconds;
         let of_database =
             row.database_percent.map_or("in cloud".to_owned(), |percent| format!("{percent:.0} %"));
         println!(
-            "{:<9} {:>9} {:>8} {:>11.0} {:>12.0} {:>7.2} {:>13.0} {:>9.0} % {:>12.0} % {:>13} {:>9} ms \
-             {:>4} ms {:>6}",
+            "{:<9} {:>9} {:>8} {:>11.0} {:>16.0} {:>6.2} {:>16.0} {:>6.2} {:>13.0} {:>9.0} % {:>12.0} % \
+             {:>13} {:>9} ms {:>4} ms {:>6}",
             row.database,
             row.replicas,
             row.queued,
             rate,
-            row.raw.tasks_per_second,
-            rate / row.raw.tasks_per_second,
+            row.raw.one_by_one,
+            rate / row.raw.one_by_one,
+            row.raw.in_batches,
+            rate / row.raw.in_batches,
             row.raw.files_per_second,
             row.cloud_percent,
             row.fleet_percent,
