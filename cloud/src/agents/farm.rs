@@ -36,7 +36,7 @@ use crate::store::{FrameStoredRow, OpenedLink, Store, StoreError, WorkerMinuteRo
 use crate::telemetry::Metrics;
 
 /// An actor's answer is waited for this long: far above what it takes, far below what a person waits.
-const ANSWER_WITHIN: Millis = Millis::from_secs(2);
+pub(super) const ANSWER_WITHIN: Millis = Millis::from_secs(2);
 /// A refused worker of a cloud that is busy or stops comes back after this.
 const COME_BACK_AFTER: Millis = Millis::from_secs(2);
 /// A worker's message waits for its actor at most this long.

@@ -19,6 +19,7 @@ pub mod replicas;
 mod start;
 pub mod sweeps;
 mod wiring;
+mod worker_counts;
 pub mod worker_live;
 pub mod worker_node;
 

@@ -87,10 +87,7 @@ impl WorkerLive {
     #[must_use]
     pub fn of_row(row: &WorkerRow, limits: LivenessLimits, now: UnixMillis) -> Self {
         let kept = row.live.as_ref().filter(|_| row.link_id.is_some());
-        let connection = match row.last_heartbeat_at.filter(|_| kept.is_some()) {
-            Some(at) => limits.judge(at.until(now)),
-            None => stored_connection(row.last_heartbeat_at, limits, now),
-        };
+        let connection = connection_of_row(kept.is_some(), row.last_heartbeat_at, limits, now);
         let kept = kept.filter(|_| connection != Connection::Offline);
         let kept = kept.and_then(|live| serde_json::from_value::<Kept>(live.clone()).ok());
         let (activity, online_since, slots) = match kept {
@@ -145,6 +142,29 @@ impl SlotLive {
             frames_total: None,
         }
     }
+}
+
+/// Whether a worker that has no actor here is there; `is_kept`: its row says what it did at its last
+/// heartbeat.
+pub(super) fn connection_of_row(
+    is_kept: bool,
+    last_heartbeat_at: Option<UnixMillis>,
+    limits: LivenessLimits,
+    now: UnixMillis,
+) -> Connection {
+    match last_heartbeat_at.filter(|_| is_kept) {
+        Some(at) => limits.judge(at.until(now)),
+        None => stored_connection(last_heartbeat_at, limits, now),
+    }
+}
+
+/// What a worker did at its last heartbeat, out of the text that its row keeps.
+pub(super) fn kept_activity(live: &str) -> Option<WorkerActivity> {
+    #[derive(Deserialize)]
+    struct Said {
+        activity: Option<WorkerActivity>,
+    }
+    serde_json::from_str::<Said>(live).ok()?.activity
 }
 
 /// The record as stored.

@@ -81,6 +81,9 @@ pub enum Nudge {
 pub enum LiveEvent {
     /// A worker's state or values; at most once a second for each.
     WorkerChanged(WorkerId),
+    /// Some of an account's workers have changed; at most once in two seconds. Each process makes it of
+    /// [`Self::WorkerChanged`] for its own pages; it is never sent.
+    WorkersChanged(AccountId),
     /// A job's state or progress; at most once a second for each.
     JobChanged(JobId),
     /// A frame is stored.

@@ -147,6 +147,8 @@ struct Live {
     shown: Option<Shown>,
     topic: Topic,
     subscription: Subscription,
+    /// The counts of workers that were told last.
+    counted: Option<String>,
     pings: Interval,
     shutdown: Shutdown,
     ready: VecDeque<Bytes>,
@@ -176,6 +178,7 @@ impl Live {
             shown,
             topic,
             subscription,
+            counted: None,
             pings,
             _place: place,
         }
@@ -197,6 +200,9 @@ impl Live {
                     if !self.is_caller_still_good().await {
                         return None;
                     }
+                    // Some change by time alone, and an event may have been lost.
+                    let counts = self.counts(None).await;
+                    self.ready.extend(counts);
                     return Some(Bytes::from_static(b": still here\n\n"));
                 }
                 () = self.shutdown.cancelled() => return None,
@@ -206,15 +212,30 @@ impl Live {
 
     async fn piece(&mut self, told: Told) -> Option<Bytes> {
         if told.event == LiveEvent::Resync {
-            return Some(frame(told.id, Some("resync"), r#"{"kind":"resync"}"#));
+            return Some(frame(Some(told.id), Some("resync"), r#"{"kind":"resync"}"#));
+        }
+        if let LiveEvent::WorkersChanged(_) = told.event {
+            return self.counts(Some(told.id)).await;
         }
         if let Some(shown) = &mut self.shown {
             let account = self.caller.id();
             let html = pages::live::render(&self.state, account, self.topic, told.event, shown).await?;
-            return Some(frame(told.id, None, &html));
+            return Some(frame(Some(told.id), None, &html));
         }
-        let (kind, value) = as_json(told.event);
-        Some(frame(told.id, Some(kind), &value.to_string()))
+        let (kind, value) = as_json(told.event)?;
+        Some(frame(Some(told.id), Some(kind), &value.to_string()))
+    }
+
+    /// How many workers are at what, if that is otherwise than told last; for pages that list workers.
+    async fn counts(&mut self, id: Option<EventId>) -> Option<Bytes> {
+        self.shown.as_ref().filter(|_| matches!(self.topic, Topic::WorkersOf(_)))?;
+        let html = pages::live::counts(&self.state, self.caller.id()).await?;
+        if self.counted.as_ref() == Some(&html) {
+            return None;
+        }
+        let piece = frame(id, None, &html);
+        self.counted = Some(html);
+        Some(piece)
     }
 
     /// A store that does not answer ends no stream: the next look may tell.
@@ -241,9 +262,10 @@ fn frames(live: Live) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
     stream::unfold(live, |mut live| async move { live.next().await.map(|piece| (Ok(piece), live)) })
 }
 
-/// One event in the format of the standard: each line of the text behind its own `data:`.
-fn frame(id: EventId, name: Option<&str>, text: &str) -> Bytes {
-    let mut frame = format!("id: {id}\n");
+/// One event in the format of the standard: each line of the text behind its own `data:`. Without an id it
+/// stands for no event that could be missed.
+fn frame(id: Option<EventId>, name: Option<&str>, text: &str) -> Bytes {
+    let mut frame = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     if let Some(name) = name {
         frame.push_str("event: ");
         frame.push_str(name);
@@ -258,18 +280,17 @@ fn frame(id: EventId, name: Option<&str>, text: &str) -> Bytes {
     Bytes::from(frame)
 }
 
-fn as_json(event: LiveEvent) -> (&'static str, Value) {
-    match event {
-        LiveEvent::WorkerChanged(worker) => {
-            ("worker_changed", json!({"kind": "worker_changed", "worker": worker}))
-        }
-        LiveEvent::JobChanged(job) => ("job_changed", json!({"kind": "job_changed", "job": job})),
-        LiveEvent::FrameStored { job, frame } => {
-            ("frame_stored", json!({"kind": "frame_stored", "job": job, "frame": frame}))
-        }
-        LiveEvent::LogAppended { job } => ("log_appended", json!({"kind": "log_appended", "job": job})),
-        LiveEvent::Resync => ("resync", json!({"kind": "resync"})),
-    }
+/// `None`: it is told in another way, or to pages alone.
+fn as_json(event: LiveEvent) -> Option<(&'static str, Value)> {
+    let (kind, mut value) = match event {
+        LiveEvent::WorkerChanged(worker) => ("worker_changed", json!({ "worker": worker })),
+        LiveEvent::JobChanged(job) => ("job_changed", json!({ "job": job })),
+        LiveEvent::FrameStored { job, frame } => ("frame_stored", json!({ "job": job, "frame": frame })),
+        LiveEvent::LogAppended { job } => ("log_appended", json!({ "job": job })),
+        LiveEvent::WorkersChanged(_) | LiveEvent::Resync => return None,
+    };
+    value["kind"] = kind.into();
+    Some((kind, value))
 }
 
 /// Counts an open stream until it is dropped.
@@ -318,7 +339,7 @@ mod tests {
     #[test]
     fn each_line_of_a_text_is_marked_so_that_none_can_end_the_event() {
         let id = EventId { epoch: 3, number: 4 };
-        let bytes = frame(id, None, "<p>\n\n<b>\r\n");
+        let bytes = frame(Some(id), None, "<p>\n\n<b>\r\n");
         let expected = "id: 3-4\ndata: <p>\ndata: \ndata: <b>\ndata: \ndata: \n\n";
         assert_eq!(bytes, Bytes::from_static(expected.as_bytes()));
     }

@@ -42,7 +42,7 @@ pub use uploads::blobs::BlobRow;
 pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};
 pub use workers::{
     EnrolError, EnrolmentProblemRow, HeartbeatRow, KnownWorker, NewWorkerRow, OpenedLink, WorkerMinuteRow,
-    WorkerRow, WorkerSort,
+    WorkerRow, WorkerSort, WorkerStanding,
 };
 
 use crate::config::DatabaseConfig;

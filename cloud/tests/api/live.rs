@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use pictor_actors::ids::WorkerId;
 use pictor_cloud::http::guards::FORM_HEADER;
+use pictor_cloud::store::NewWorkerRow;
 use tokio::time::timeout;
 
 use crate::harness::{Client, TestApp};
-use crate::link::fake::eventually;
+use crate::link::fake::{FakeWorker, eventually};
 
 /// An open stream, read event by event.
 struct Events {
@@ -18,8 +19,11 @@ struct Events {
 
 impl Events {
     async fn open(client: &Client, topic: &str, after: Option<&str>) -> Self {
-        let mut request =
-            client.without(FORM_HEADER).request("GET", &format!("/events?topic={topic}&format=json"));
+        Self::open_at(client, &format!("/events?topic={topic}&format=json"), after).await
+    }
+
+    async fn open_at(client: &Client, address: &str, after: Option<&str>) -> Self {
+        let mut request = client.without(FORM_HEADER).request("GET", address);
         if let Some(id) = after {
             request = request.header("last-event-id", id);
         }
@@ -95,6 +99,41 @@ async fn a_page_of_a_long_list_hears_of_the_rows_that_it_shows() {
     app.farm.worker_changed(app.owner.id, shown);
     let event = page.next().await;
     assert!(event.contains("event: worker_changed") && event.contains(&shown.to_string()), "{event}");
+}
+
+#[tokio::test]
+async fn the_heading_counts_workers_of_other_pages_too_and_is_kept_right() {
+    let app = TestApp::start().await;
+    let browser = app.sign_in().await;
+    let first = browser.get("/workers").await.text();
+    assert!(!first.contains("worker-counts"), "there is nothing to count: {first}");
+    for number in 0..60 {
+        let name = format!("a-{number:02}");
+        let new = NewWorkerRow { id: WorkerId::generate(), account_id: app.owner.id, name };
+        app.store.create_worker(&new, app.now()).await.unwrap();
+    }
+    // The last one by name: on the second page.
+    let last = FakeWorker::enrolled_as(&app, "z").await;
+    let page = browser.get("/workers").await.text();
+    assert!(!page.contains(&last.id.to_string()));
+    let counts = |words: &str| format!(r#"<p class="counts" id="worker-counts">{words}</p>"#);
+    assert!(page.contains(&counts("61 never seen")), "{page}");
+    let searched = browser.get("/workers?q=a-07").await.text();
+    assert!(searched.contains(&counts("61 never seen")), "of all, whatever is searched for: {searched}");
+
+    let stream = page.split("hx-sse:connect=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let stream = stream.replace("&amp;", "&").replace("&#x3D;", "=");
+    let mut live = Events::open_at(&browser, &stream, None).await;
+    let mut wire = last.connect().await;
+    wire.beat(&[]).await;
+    let mut heard = String::new();
+    while !heard.contains(&counts("1 idle · 60 never seen")) {
+        heard = live.next().await;
+        assert!(!heard.contains("row-"), "a row of another page: {heard}");
+    }
+    assert!(heard.contains("hx-target=\"#worker-counts\""), "{heard}");
+    let rows = browser.get("/workers").await.text();
+    assert!(rows.contains(&counts("1 idle · 60 never seen")), "{rows}");
 }
 
 #[tokio::test]

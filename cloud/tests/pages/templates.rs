@@ -15,7 +15,7 @@ use pictor_cloud::views::people::account::{AccountPage, FreshToken};
 use pictor_cloud::views::people::sign_in::{FirstSetUpPage, SignInPage};
 use pictor_cloud::views::problem::ProblemPage;
 use pictor_cloud::views::workers::details::{WorkerLiveParts, WorkerPage};
-use pictor_cloud::views::workers::list::{SortLink, WorkerListPage, WorkerRow};
+use pictor_cloud::views::workers::list::{SortLink, WorkerCounts, WorkerListPage, WorkerRow};
 use pictor_cloud::views::workers::metrics::series;
 use pictor_cloud::views::workers::set_up::{
     NewWorkerPage, RefusedTry, SetUpFacts, SetUpSteps, WorkerSetUpPage,
@@ -23,6 +23,7 @@ use pictor_cloud::views::workers::set_up::{
 use pictor_cloud::views::{Chrome, View, Views};
 use pictor_cloud_api::jobs::NewJob;
 use pictor_cloud_api::problem::ProblemCode;
+use pictor_cloud_domain::worker::status::StatusWord;
 
 use crate::samples::{self, id};
 
@@ -143,7 +144,9 @@ impl Book {
             sort("created", "Create date", false),
             sort("updated", "Last update", false),
         ];
+        let counts = [(StatusWord::Idle, 1_240), (StatusWord::NeverSeen, 1)].into();
         let list = WorkerListPage {
+            counts: Some(WorkerCounts::new(&counts)),
             rows: workers.iter().map(WorkerRow::new).collect(),
             is_first_time: false,
             search: text.to_owned(),
@@ -154,7 +157,8 @@ impl Book {
             held_back: Some(text.to_owned()),
         };
         self.add("workers", "Workers", &list);
-        self.add("workers-none", "Workers", &WorkerListPage { rows: Vec::new(), ..list.clone() });
+        let none = WorkerListPage { rows: Vec::new(), counts: None, ..list.clone() };
+        self.add("workers-none", "Workers", &none);
         self.add(
             "workers-first",
             "Workers",

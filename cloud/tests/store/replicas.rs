@@ -116,6 +116,12 @@ pub async fn what_a_worker_does_is_kept_with_its_heartbeat(store: Store) {
     store.save_heartbeats(&beats, &[]).await.unwrap();
     store.save_heartbeats(&[beat(None)], &[]).await.unwrap();
     assert_eq!(store.worker(rig).await.unwrap().live, Some(json!({"slots": []})));
+    let other = store.of_replica(ReplicaId::from_u128(2));
+    for (asking, is_told) in [(&one, false), (&other, true)] {
+        let standing = asking.worker_standings(scene.worker.account_id).await.unwrap().remove(0);
+        assert_eq!((standing.id, standing.link_id), (rig, Some(link_id)));
+        assert_eq!(standing.live.is_some(), is_told, "one's own workers are known better than by their rows");
+    }
     let before = store.worker_news(&beats).await.unwrap().remove(0);
     assert_eq!((before.id, before.link_id), (rig, Some(link_id)));
     store.set_worker_pause(rig, None, at(77)).await.unwrap();

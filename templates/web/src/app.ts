@@ -3,7 +3,6 @@ import "htmx.org/dist/htmx.esm.js";
 import "htmx.org/dist/ext/hx-sse.js";
 import "@github/relative-time-element";
 import "./elements/copy-button";
-import "./elements/list-counts";
 import "./elements/log-view";
 import "./elements/reveal-after";
 import "./elements/theme-switch";

@@ -16,6 +16,8 @@ use super::subscription::{EventId, Subscription, Told};
 
 /// The same worker, job or log is announced at most so often; the last change is never lost, only late.
 const PACE: Millis = Millis(1_000);
+/// An account's workers are counted at most so often for its pages: they may be thousands.
+const COUNT_PACE: Millis = Millis(2_000);
 /// Events that may wait for one listener: some seconds of a job that stores tiny frames.
 const QUEUE: usize = 256;
 /// Listeners of one topic.
@@ -65,15 +67,19 @@ impl Hub {
 
     /// Tells the listeners now, or at a later [`Self::flush`] if the same was told just before.
     pub(super) fn announce(&mut self, announce: Announce, now: Mono) {
-        if !is_paced(announce.event) {
+        let Some(apart) = apart(announce.event) else {
             self.tell(announce);
             return;
+        };
+        if let LiveEvent::WorkerChanged(_) = announce.event {
+            let account = announce.account;
+            self.announce(Announce { account, event: LiveEvent::WorkersChanged(account) }, now);
         }
         if is_of_worker(announce.event) && !self.has_listener(announce) {
             return;
         }
         match self.paces.get_mut(&announce.event) {
-            Some(pace) if now < pace.told_at.plus(PACE) => pace.is_waiting = true,
+            Some(pace) if now < pace.told_at.plus(apart) => pace.is_waiting = true,
             Some(_) | None => {
                 let pace = Pace { account: announce.account, told_at: now, is_waiting: false };
                 self.paces.insert(announce.event, pace);
@@ -84,8 +90,12 @@ impl Hub {
 
     /// Tells what has waited long enough.
     pub(super) fn flush(&mut self, now: Mono) {
-        let due: Vec<LiveEvent> =
-            self.paces.iter().filter(|(_, pace)| now >= pace.told_at.plus(PACE)).map(|(e, _)| *e).collect();
+        let due: Vec<LiveEvent> = self
+            .paces
+            .iter()
+            .filter(|(event, pace)| now >= over_at(**event, pace))
+            .map(|(e, _)| *e)
+            .collect();
         for event in due {
             let Some(pace) = self.paces.get_mut(&event) else { continue };
             if !pace.is_waiting {
@@ -100,7 +110,7 @@ impl Hub {
 
     /// When [`Self::flush`] has something to do.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.paces.values().map(|pace| pace.told_at.plus(PACE)).min()
+        self.paces.iter().map(|(event, pace)| over_at(*event, pace)).min()
     }
 
     /// A new listener; with `after`, it first hears what it missed, or that it must load everything anew. Of
@@ -191,6 +201,7 @@ impl Hub {
     fn listened_to(&self, announce: Announce) -> Vec<Topic> {
         let pages = match announce.event {
             LiveEvent::WorkerChanged(worker) => self.pages.get(&worker),
+            LiveEvent::WorkersChanged(account) => return self.lists_of(account),
             LiveEvent::JobChanged(_)
             | LiveEvent::FrameStored { .. }
             | LiveEvent::LogAppended { .. }
@@ -200,6 +211,14 @@ impl Hub {
         let pages = pages.into_iter().flatten().filter(of_account).copied();
         let topics = topics_of(announce).into_iter().flatten().chain(pages);
         topics.filter(|topic| self.topics.contains_key(topic)).collect()
+    }
+
+    /// Every page that lists workers of the account, whichever rows it shows.
+    fn lists_of(&self, account: AccountId) -> Vec<Topic> {
+        let some = Topic::RowsOf(account, 0)..=Topic::RowsOf(account, u64::MAX);
+        let some = self.topics.range(some).map(|(topic, _)| *topic);
+        let all = Some(Topic::WorkersOf(account)).filter(|topic| self.topics.contains_key(topic));
+        some.chain(all).collect()
     }
 
     fn id(&self, number: u64) -> EventId {
@@ -215,20 +234,27 @@ fn topics_of(announce: Announce) -> [Option<Topic>; 2] {
         }
         LiveEvent::JobChanged(job) => [Some(Topic::Job(job)), Some(Topic::JobsOf(announce.account))],
         LiveEvent::FrameStored { job, .. } | LiveEvent::LogAppended { job } => [Some(Topic::Job(job)), None],
-        LiveEvent::Resync => [None, None],
+        // To every list of the account, whose number is not fixed: `Hub::lists_of`.
+        LiveEvent::WorkersChanged(_) | LiveEvent::Resync => [None, None],
     }
 }
 
-fn is_paced(event: LiveEvent) -> bool {
+/// How far apart the same event is told; nothing: each at once.
+fn apart(event: LiveEvent) -> Option<Millis> {
     match event {
-        LiveEvent::WorkerChanged(_) | LiveEvent::JobChanged(_) | LiveEvent::LogAppended { .. } => true,
-        LiveEvent::FrameStored { .. } | LiveEvent::Resync => false,
+        LiveEvent::WorkerChanged(_) | LiveEvent::JobChanged(_) | LiveEvent::LogAppended { .. } => Some(PACE),
+        LiveEvent::WorkersChanged(_) => Some(COUNT_PACE),
+        LiveEvent::FrameStored { .. } | LiveEvent::Resync => None,
     }
+}
+
+fn over_at(event: LiveEvent, pace: &Pace) -> Mono {
+    pace.told_at.plus(apart(event).unwrap_or_default())
 }
 
 fn is_of_worker(event: LiveEvent) -> bool {
     match event {
-        LiveEvent::WorkerChanged(_) => true,
+        LiveEvent::WorkerChanged(_) | LiveEvent::WorkersChanged(_) => true,
         LiveEvent::JobChanged(_)
         | LiveEvent::LogAppended { .. }
         | LiveEvent::FrameStored { .. }
@@ -264,15 +290,18 @@ mod tests {
         let mut hub = Hub::new(7);
         let mut list = hub.subscribe(Topic::WorkersOf(ME), &[], None).unwrap();
         let mut page = hub.subscribe(Topic::Worker(WORKER), &[], None).unwrap();
+        let (counts, worker) = (LiveEvent::WorkersChanged(ME), LiveEvent::WorkerChanged(WORKER));
         for at in [0, 10, 20, 990] {
-            say(&mut hub, LiveEvent::WorkerChanged(WORKER), at);
+            say(&mut hub, worker, at);
             hub.flush(Mono(at));
         }
-        assert_eq!(heard(&mut list), [LiveEvent::WorkerChanged(WORKER)]);
+        assert_eq!(heard(&mut list), [counts, worker]);
         assert_eq!(hub.next_deadline(), Some(Mono(1_000)));
         hub.flush(Mono(1_000));
-        assert_eq!(heard(&mut list), [LiveEvent::WorkerChanged(WORKER)]);
+        assert_eq!(heard(&mut list), [worker]);
         hub.flush(Mono(2_000));
+        assert_eq!(heard(&mut list), [counts], "counted seldomer");
+        hub.flush(Mono(4_000));
         assert_eq!((heard(&mut list), hub.next_deadline()), (vec![], None));
         assert_eq!(heard(&mut page).len(), 2);
     }
@@ -287,12 +316,16 @@ mod tests {
         for n in 0..i32::try_from(QUEUE).unwrap() {
             say(&mut hub, LiveEvent::WorkerChanged(other), n.unsigned_abs().into());
         }
-        assert_eq!((heard(&mut page), hub.next_deadline()), (vec![], None), "nothing is kept of the others");
+        let counts = LiveEvent::WorkersChanged(ME);
+        assert_eq!(heard(&mut page), [counts], "of the others, that they are to be counted");
         say(&mut hub, LiveEvent::WorkerChanged(WORKER), 0);
         assert_eq!(
             (heard(&mut page), heard(&mut stranger)),
             (vec![LiveEvent::WorkerChanged(WORKER)], vec![])
         );
+        assert_eq!(hub.paces.len(), 2, "nothing is kept of the others");
+        hub.flush(Mono(2_000));
+        assert_eq!(heard(&mut page), [counts], "once more for all the changes since");
         let at = page.started_after();
         let mut again = hub.subscribe(Topic::WorkersOf(ME), &[WORKER], Some(at)).unwrap();
         assert_eq!(heard(&mut again), [LiveEvent::Resync]);

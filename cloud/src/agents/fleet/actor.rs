@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use actix::prelude::{Actor, AsyncContext, Context, Handler};
+use actix::prelude::{Actor, AsyncContext, Context, Handler, MessageResult};
 use pictor_actors::ids::{AccountId, WorkerId};
 use pictor_actors::protocol::Cancel;
 use pictor_actors::supervise::{Door, DoorError};
@@ -13,8 +13,8 @@ use pictor_cloud_domain::liveness::Connection;
 use super::elsewhere::Elsewhere;
 use super::free_slots::FreeSlots;
 use super::messages::{
-    CancelLease, Capacity, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew, NodeReport,
-    NodeReported, NodeRetired, OfferTask, OfferTasks, RestWorker,
+    CancelLease, Capacity, GetBriefs, GetCapacity, GetLive, LeasesEnded, NeedNode, NodeBeginsAnew,
+    NodeReport, NodeReported, NodeRetired, OfferTask, OfferTasks, RestWorker, WorkerBrief,
 };
 use super::writes::Writes;
 use crate::agents::dispatcher::Wake;
@@ -258,5 +258,19 @@ impl Handler<GetLive> for Fleet {
 
     fn handle(&mut self, GetLive(workers): GetLive, _context: &mut Context<Self>) -> Vec<WorkerLive> {
         workers.iter().filter_map(|worker| self.live.get(worker).cloned()).collect()
+    }
+}
+
+impl Handler<GetBriefs> for Fleet {
+    type Result = MessageResult<GetBriefs>;
+
+    fn handle(&mut self, GetBriefs(workers): GetBriefs, _context: &mut Context<Self>) -> Self::Result {
+        let brief = |live: &WorkerLive| WorkerBrief {
+            connection: live.connection,
+            activity: live.activity.clone(),
+            rested_until: live.standing.rest.as_ref().map(|rest| rest.until),
+        };
+        let known = |worker: WorkerId| self.live.get(&worker).map(|live| (worker, brief(live)));
+        MessageResult(workers.into_iter().filter_map(known).collect())
     }
 }

@@ -1,11 +1,14 @@
 //! What the fleet is asked and told.
 
+use std::collections::BTreeMap;
+
 use actix::{Message, MessageResponse};
 use pictor_actors::ids::{AccountId, JobId, LeaseId, WorkerId};
 use pictor_actors::protocol::assignment::RenderEngine;
-use pictor_actors::protocol::{Cancel, Offer};
+use pictor_actors::protocol::{Cancel, Offer, WorkerActivity};
 use pictor_actors::supervise::Door;
 use pictor_actors::units::{Millis, UnixMillis};
+use pictor_cloud_domain::liveness::Connection;
 use pictor_cloud_domain::placement::Absence;
 
 use crate::agents::worker_live::WorkerLive;
@@ -98,6 +101,22 @@ pub struct GetRenewals(pub Vec<LeaseId>);
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<WorkerLive>")]
 pub struct GetLive(pub Vec<WorkerId>);
+
+/// The same in short of all these, for counting them.
+#[derive(Debug, Message)]
+#[rtype(result = "BTreeMap<WorkerId, WorkerBrief>")]
+pub struct GetBriefs(pub Vec<WorkerId>);
+
+/// What a worker is at, in short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerBrief {
+    /// Whether it is there.
+    pub connection: Connection,
+    /// What it said it does; `None` while it is not connected or has not said.
+    pub activity: Option<WorkerActivity>,
+    /// Gets no tasks until then.
+    pub rested_until: Option<UnixMillis>,
+}
 
 /// The worker's actor, started if there is none. `None`: the cloud stops.
 #[derive(Debug, Message)]

@@ -17,7 +17,7 @@ use crate::store::JobRow;
 use crate::views::View;
 use crate::views::jobs::frames::FrameCell;
 use crate::views::workers::details::WorkerLiveParts;
-use crate::views::workers::list::WorkerRow;
+use crate::views::workers::list::{WorkerCounts, WorkerRow};
 
 /// The pieces for a page that listens to `topic`; nothing where there is nothing to show.
 pub async fn render(
@@ -32,10 +32,18 @@ pub async fn render(
         LiveEvent::JobChanged(job) => job_pieces(state, account, topic, job, shown).await,
         LiveEvent::FrameStored { job, frame } => frame_piece(state, account, job, frame, shown).await,
         LiveEvent::LogAppended { job } => log_piece(state, account, job, shown).await,
-        LiveEvent::Resync => return None,
+        LiveEvent::WorkersChanged(_) | LiveEvent::Resync => return None,
     };
     let made = made.inspect_err(|error| tracing::debug!(%error, "a live event could not be shown")).ok();
     made.filter(|html| !html.is_empty())
+}
+
+/// How many workers of the account are at what; nothing while that is not known: the page keeps what it
+/// shows.
+pub async fn counts(state: &AppState, account: AccountId) -> Option<String> {
+    let counts = WorkerCounts::new(&state.farm.worker_counts(account).await?);
+    let html = fill(state, &counts).inspect_err(|error| tracing::warn!(%error, "counts were not shown"));
+    Some(piece("worker-counts", "outerMorph", &html.ok()?))
 }
 
 fn fill<V: View>(state: &AppState, view: &V) -> Answer<String> {

@@ -14,7 +14,7 @@ use crate::http::problem::Answer;
 use crate::http::state::AppState;
 use crate::store::{Cursor, NewWorkerRow, PAGE_ROWS, PageRequest, Role};
 use crate::views::forms::Field;
-use crate::views::workers::list::{SortLink, WorkerListPage, WorkerRow};
+use crate::views::workers::list::{SortLink, WorkerCounts, WorkerListPage, WorkerRow};
 use crate::views::workers::set_up::NewWorkerPage;
 
 const SORTS: [(&str, &str, &str); 4] = [
@@ -83,6 +83,7 @@ pub async fn list(
         direction,
     };
     let view = WorkerListPage {
+        counts: state.farm.worker_counts(caller.id()).await.as_ref().map(WorkerCounts::new),
         rows: workers.iter().map(WorkerRow::new).collect(),
         is_first_time: workers.is_empty() && search.is_none() && cursor.is_empty(),
         sorts: SORTS.iter().map(link).collect(),

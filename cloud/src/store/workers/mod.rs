@@ -5,6 +5,7 @@ mod enrolments;
 mod links;
 mod minutes;
 mod registry;
+mod standings;
 
 use pictor_actors::ids::{AccountId, LinkId, ReplicaId, WorkerId};
 use pictor_actors::protocol::{MachineFacts, MetricSample, Pause, SlotFacts};
@@ -18,6 +19,7 @@ pub(super) use links::by_bearers;
 pub use links::{HeartbeatRow, KnownWorker, OpenedLink};
 pub use minutes::WorkerMinuteRow;
 pub use registry::{NewWorkerRow, WorkerSort};
+pub use standings::WorkerStanding;
 
 row! {
     /// A worker.

@@ -1,8 +1,11 @@
 //! The list of workers and its rows.
 
+use std::collections::BTreeMap;
+
 use pictor_actors::protocol::MachineFacts;
 use pictor_actors::protocol::machine::{GpuSample, MetricSample};
 use pictor_cloud_api::workers::Worker;
+use pictor_cloud_domain::worker::status::StatusWord;
 use serde::Serialize;
 
 use super::{WorkerActions, machine_of, sample_of, share};
@@ -15,6 +18,8 @@ const HOT_CELSIUS: f32 = 83.0;
 /// `/workers`.
 #[derive(Debug, Clone, Serialize)]
 pub struct WorkerListPage {
+    /// How many workers are at what, also those of other pages; nothing: not known at this moment.
+    pub counts: Option<WorkerCounts>,
     /// Rows of this page.
     pub rows: Vec<WorkerRow>,
     /// There is no worker at all: show how to begin.
@@ -35,6 +40,26 @@ pub struct WorkerListPage {
 
 impl View for WorkerListPage {
     const TEMPLATE: &'static str = "pages/workers";
+}
+
+/// How many workers of the account are at what.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorkerCounts {
+    /// In words ("3 idle"), best state first; states that no worker is in are left out.
+    pub words: Vec<String>,
+}
+
+impl View for WorkerCounts {
+    const TEMPLATE: &'static str = "partials/workers/counts";
+}
+
+impl WorkerCounts {
+    /// Of these counts.
+    #[must_use]
+    pub fn new(counts: &BTreeMap<StatusWord, u64>) -> Self {
+        let words = counts.iter().map(|(word, count)| format!("{} {word}", format::count(*count)));
+        Self { words: words.collect() }
+    }
 }
 
 /// An order of the list.

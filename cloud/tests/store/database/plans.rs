@@ -43,6 +43,7 @@ async fn hot_statements(store: &Store) -> Vec<String> {
     store.live_jobs().await.unwrap();
     store.list_jobs(account, &[], None, &page).await.unwrap();
     store.list_workers(account, WorkerSort::Name, None, &page).await.unwrap();
+    store.worker_standings(account).await.unwrap();
     store.unused_blobs(1, T0).await.unwrap();
     let mut said = statements::heard();
     said.sort();
