@@ -9,6 +9,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,13 +35,29 @@ pub struct S3Server {
     address: SocketAddr,
     running: Option<Runtime>,
     line: Line,
+    speaks: Speaks,
 }
 
-/// What happens to `PUT`s on their way; the same for all connections.
+/// Whose requests it understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    /// Amazon's, whose signatures it checks.
+    Amazon,
+    /// Google's, which are the same but for who asks: it lets everybody in.
+    Google,
+}
+
+/// What happens to requests on their way; the same for all connections.
 #[derive(Clone)]
 struct Line {
     /// Put, but not answered while this says so.
     holds_answers: Arc<watch::Sender<bool>>,
+    /// `DELETE`s wait while this says so, before they are looked at.
+    holds_deletes: Arc<watch::Sender<bool>>,
+    /// How many of them wait.
+    held_deletes: Arc<watch::Sender<usize>>,
+    /// `PUT`s to a signed address of Google's.
+    signed_puts: Arc<AtomicUsize>,
     /// The next one is looked at after this.
     late_once: Arc<Mutex<Option<Duration>>>,
 }
@@ -51,14 +68,33 @@ impl S3Server {
     /// # Panics
     /// Where a folder, a port or a thread cannot be had: a test cannot go on then.
     #[must_use]
-    #[allow(clippy::expect_used)]
     pub fn start() -> Self {
+        Self::start_that(Speaks::Amazon)
+    }
+
+    /// The same for requests as Google's XML interface gets them, from everybody.
+    ///
+    /// # Panics
+    /// As [`S3Server::start`].
+    #[must_use]
+    pub fn start_for_google() -> Self {
+        Self::start_that(Speaks::Google)
+    }
+
+    #[allow(clippy::expect_used)]
+    fn start_that(speaks: Speaks) -> Self {
         let folder = tempfile::Builder::new().prefix("pictor-s3-").tempdir().expect("a temporary folder");
         std::fs::create_dir_all(folder.path().join(BUCKET)).expect("a bucket is a folder");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let line = Line { holds_answers: Arc::new(watch::channel(false).0), late_once: Arc::default() };
-        let mut server = Self { folder, address, running: None, line };
+        let line = Line {
+            holds_answers: Arc::new(watch::channel(false).0),
+            holds_deletes: Arc::new(watch::channel(false).0),
+            held_deletes: Arc::new(watch::channel(0).0),
+            late_once: Arc::default(),
+            signed_puts: Arc::default(),
+        };
+        let mut server = Self { folder, address, running: None, line, speaks };
         server.serve(listener);
         server
     }
@@ -92,9 +128,26 @@ impl S3Server {
         self.line.holds_answers.send_replace(holds);
     }
 
+    /// What is to be deleted stays until this is taken back: its `DELETE` is on the way so long.
+    pub fn hold_deletes(&self, holds: bool) {
+        self.line.holds_deletes.send_replace(holds);
+    }
+
+    /// Waits until so many `DELETE`s have been held.
+    pub async fn wait_held_deletes(&self, count: usize) {
+        // An error: the server is gone, and nobody waits for it any more.
+        let _ = self.line.held_deletes.subscribe().wait_for(|held| *held >= count).await;
+    }
+
     /// The next `PUT` is looked at so much later: its signature may be too old by then.
     pub fn be_late_once(&self, by: Duration) {
         *self.line.late_once.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
+    }
+
+    /// How many `PUT`s came by an address that Google's way signed.
+    #[must_use]
+    pub fn signed_puts(&self) -> usize {
+        self.line.signed_puts.load(Ordering::SeqCst)
     }
 
     /// Every connection ends and none is taken until [`S3Server::start_again`].
@@ -122,17 +175,24 @@ impl S3Server {
             .enable_all()
             .build()
             .expect("threads for the server");
-        let (service, line) = (service(self.folder.path()), self.line.clone());
+        let (service, line) = (service(self.folder.path(), self.speaks), self.line.clone());
+        let speaks = self.speaks;
         runtime.spawn(async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             while let Ok((socket, _)) = listener.accept().await {
                 let (service, line) = (service.clone(), line.clone());
-                let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let answer = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
                     let (service, line) = (service.clone(), line.clone());
                     async move {
+                        if speaks == Speaks::Google {
+                            line.forget_who_asks(&mut request);
+                        }
                         let is_put = request.method() == Method::PUT;
                         if is_put {
                             line.be_late().await;
+                        }
+                        if is_delete(&request) {
+                            line.hold_delete().await;
                         }
                         let answer = Service::call(&service, request).await;
                         if is_put {
@@ -153,12 +213,44 @@ impl S3Server {
     }
 }
 
+/// One object, or a list of them.
+fn is_delete<B>(request: &hyper::Request<B>) -> bool {
+    let is_list = request.uri().query().is_some_and(|query| query.starts_with("delete"));
+    request.method() == Method::DELETE || (request.method() == Method::POST && is_list)
+}
+
 impl Line {
+    /// Takes Google's signatures off a request, which the server would mistake for ones of its own.
+    fn forget_who_asks<B>(&self, request: &mut hyper::Request<B>) {
+        request.headers_mut().remove(hyper::header::AUTHORIZATION);
+        let Some((path, query)) = request.uri().path_and_query().map(|whole| (whole.path(), whole.query()))
+        else {
+            return;
+        };
+        let (signed, rest): (Vec<&str>, Vec<&str>) =
+            query.into_iter().flat_map(|query| query.split('&')).partition(|one| one.starts_with("X-Goog-"));
+        if request.method() == Method::PUT && signed.iter().any(|one| one.starts_with("X-Goog-Signature")) {
+            self.signed_puts.fetch_add(1, Ordering::SeqCst);
+        }
+        let separator = if rest.is_empty() { "" } else { "?" };
+        if let Ok(uri) = format!("{path}{separator}{}", rest.join("&")).parse() {
+            *request.uri_mut() = uri;
+        }
+    }
+
     async fn be_late(&self) {
         let by = self.late_once.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(by) = by {
             tokio::time::sleep(by).await;
         }
+    }
+
+    async fn hold_delete(&self) {
+        let mut holds = self.holds_deletes.subscribe();
+        if *holds.borrow() {
+            self.held_deletes.send_modify(|held| *held += 1);
+        }
+        let _ = holds.wait_for(|holds| !holds).await;
     }
 
     async fn hold(&self) {
@@ -175,9 +267,12 @@ impl Drop for S3Server {
 }
 
 #[allow(clippy::expect_used)]
-fn service(folder: &Path) -> S3Service {
+fn service(folder: &Path, speaks: Speaks) -> S3Service {
     let files = s3s_fs::FileSystem::new(folder).expect("the folder is there");
     let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    match speaks {
+        Speaks::Amazon => builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY)),
+        Speaks::Google => {}
+    }
     builder.build()
 }

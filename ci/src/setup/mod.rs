@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
+pub mod azurite;
 pub mod bpy;
 mod present;
 
@@ -39,7 +40,8 @@ pub fn everything(root: &Path) -> Result<()> {
     if let Err(why) = bpy::install() {
         shell::warn(&format!("going on without Python's bpy module: {why:#}"));
     }
-    web(root)
+    web(root)?;
+    azurite::install()
 }
 
 /// What `cargo ci demo` needs.

@@ -1,6 +1,8 @@
 //! A farm whose bytes lie in a bucket: a real S3 server, a real worker, real Blender. What happens between
 //! the worker, the storage and the cloud costs no frame and no second render.
 
+mod others;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
