@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture, FutureExt as _};
 use futures_util::stream::BoxStream;
 use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
@@ -52,6 +52,15 @@ pub struct Found<T> {
     pub id: T,
     /// Written last, by the clock of where it lies.
     pub written_at: UnixMillis,
+}
+
+/// A copy of a blob that was removed, where whoever removes it cannot know that nobody stores it meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Of which.
+    pub hash: BlobHash,
+    /// Its own name: each removal has another.
+    pub copy: String,
 }
 
 /// Why bytes were not stored or not found.
@@ -149,8 +158,26 @@ pub trait Blobs: Send + Sync {
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Found<BlobHash>>, BlobError>>;
 
     /// Removes a blob that was written before then; says whether it is gone. One that is stored again at the
-    /// same moment stays.
+    /// same moment stays, or is among [`Self::removed`] and can be read until it is put back.
     fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>>;
+
+    /// What was removed lately and may have been stored again in that very moment; written at: removed then.
+    /// Nothing where that cannot be.
+    fn removed(&self) -> BoxFuture<'_, Result<Vec<Found<Removed>>, BlobError>> {
+        future::ok(Vec::new()).boxed()
+    }
+
+    /// Makes sure that a blob is there which was removed and stored again. `NotFound`: nothing is left of it.
+    fn put_back(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
+        let _ = hash;
+        future::ok(()).boxed()
+    }
+
+    /// Forgets what was kept of a removed blob.
+    fn forget_removed<'a>(&'a self, removed: &'a Removed) -> BoxFuture<'a, Result<(), BlobError>> {
+        let _ = removed;
+        future::ok(()).boxed()
+    }
 
     /// Every upload that has parts.
     fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>>;

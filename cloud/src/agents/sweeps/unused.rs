@@ -21,6 +21,9 @@ const KEPT_FOR: Millis = Millis::from_secs(24 * 3600);
 /// Shards of one pass: every blob is looked at a few times a day.
 const SHARDS_A_PASS: u8 = 8;
 
+/// Removed blobs whose rows are looked for at a time.
+const ROWS_AT_A_TIME: usize = 500;
+
 /// The sweep.
 #[derive(Clone)]
 pub struct Unused {
@@ -69,6 +72,31 @@ impl Unused {
                 Err(error) => tracing::warn!(%error, shard, "what nothing refers to was not removed"),
             }
         }
+        match self.settle(before).await {
+            Ok(0) => {}
+            Ok(back) => tracing::info!(back, "blobs that were stored again as they were removed are back"),
+            Err(error) => tracing::warn!(%error, "what was removed is not settled"),
+        }
+    }
+
+    /// What was removed and has a row was stored again at that moment; what has none after a day was not.
+    async fn settle(&self, before: UnixMillis) -> Result<usize, SweepError> {
+        let mut back = 0;
+        for some in self.blobs.removed().await?.chunks(ROWS_AT_A_TIME) {
+            let hashes: Vec<BlobHash> = some.iter().map(|removed| removed.id.hash).collect();
+            let known = self.store.blobs_among(&hashes).await?;
+            for removed in some {
+                let is_known = known.contains(&removed.id.hash);
+                if is_known {
+                    self.blobs.put_back(removed.id.hash).await?;
+                    back += 1;
+                }
+                if is_known || removed.written_at < before {
+                    self.blobs.forget_removed(&removed.id).await?;
+                }
+            }
+        }
+        Ok(back)
     }
 
     /// The rows first: a file without its row is found again, a row without its file would be believed.

@@ -4,6 +4,7 @@
 //! objects/ab/ab12…       a blob, under its hash
 //! uploads/upl_…/00007    parts of an upload
 //! staging/…              frames that were put and not yet taken; blobs whose hash is not known yet
+//! removed/…              copies of what was removed, for a day (`aside`)
 //! ```
 //!
 //! A blob is written as a multipart upload under its final name that is completed only if hash and size are
@@ -13,6 +14,7 @@
 //! 5 GiB; and Azure makes them later. A SHA-256 in the signed request would not save the read either: it
 //! binds the bytes to a hash that the client says, and our name is BLAKE3.
 
+mod aside;
 mod clients;
 mod shelf;
 mod signing;
@@ -31,7 +33,7 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 use url::Url;
 
-use super::{BlobError, Blobs, BytesIn, BytesOut, Direct, Found, Stored};
+use super::{BlobError, Blobs, BytesIn, BytesOut, Direct, Found, Removed, Stored};
 use crate::config::BlobsConfig;
 use shelf::{Shelf, Source};
 use write::Wanted;
@@ -72,12 +74,12 @@ impl Bucket {
                 GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() }
             }
         };
-        let found = self.shelf.get(&self.shelf.object(hash), options).await?;
+        let found = self.got_anywhere(hash, options).await?;
         Ok((found.meta.size, found.into_stream().map_err(io::Error::other).boxed()))
     }
 
     async fn size(&self, hash: BlobHash) -> Result<Option<u64>, BlobError> {
-        Ok(self.shelf.find(&self.shelf.object(hash)).await?.map(|found| found.size))
+        Ok(self.found_anywhere(hash).await?.map(|found| found.size))
     }
 
     /// The parts in their order: their places and the sum of their bytes.
@@ -114,16 +116,6 @@ impl Bucket {
         let wanted = Wanted::exactly(hash, size);
         let stored = self.shelf.store(self.shelf.read_all(parts), Source::Storage, wanted).await;
         stored.map_err(of_storage)
-    }
-
-    async fn remove_older(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, BlobError> {
-        let place = self.shelf.object(hash);
-        let is_old = self.shelf.find(&place).await?.is_none_or(|found| shelf::written_at(&found) < before);
-        if is_old {
-            // Whoever stores it again within this one request loses it; no storage deletes "if older".
-            self.shelf.remove(&place).await?;
-        }
-        Ok(is_old)
     }
 
     async fn shard(&self, shard: u8) -> Result<Vec<Found<BlobHash>>, BlobError> {
@@ -218,6 +210,18 @@ impl Blobs for Bucket {
 
     fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
         self.remove_older(hash, before).boxed()
+    }
+
+    fn removed(&self) -> BoxFuture<'_, Result<Vec<Found<Removed>>, BlobError>> {
+        self.all_removed().boxed()
+    }
+
+    fn put_back(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
+        self.bring_back(hash).boxed()
+    }
+
+    fn forget_removed<'a>(&'a self, removed: &'a Removed) -> BoxFuture<'a, Result<(), BlobError>> {
+        self.forget_copy(removed).boxed()
     }
 
     fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {

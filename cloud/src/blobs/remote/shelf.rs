@@ -44,7 +44,7 @@ impl Shelf {
         Self { store, prefix, taking: Arc::new(taking), receiving: Arc::new(receiving) }
     }
 
-    fn below(&self, names: &[&str]) -> ObjectPath {
+    pub(super) fn below(&self, names: &[&str]) -> ObjectPath {
         names.iter().fold(self.prefix.clone(), |place, name| place.join(*name))
     }
 
@@ -80,7 +80,7 @@ impl Shelf {
     }
 
     fn unnamed(&self) -> ObjectPath {
-        self.below(&["staging", &format!("unnamed-{}", UploadId::generate())])
+        self.below(&["staging", &format!("unnamed-{}", fresh_name())])
     }
 
     /// Whether the bucket is there and lets us in.
@@ -163,6 +163,11 @@ impl Shelf {
             .and_then(|turn| turn.map_err(io::Error::other))
             .map_err(BlobError::Away)
     }
+}
+
+/// One that nobody else has or will have.
+pub(super) fn fresh_name() -> String {
+    UploadId::generate().to_string()
 }
 
 /// By the storage's clock.

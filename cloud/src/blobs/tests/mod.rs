@@ -317,6 +317,9 @@ async fn only_what_was_written_before_is_removed(place: Place) {
     let later = written.plus(pictor_actors::units::Millis::from_secs(3_600));
     assert!(blobs.delete_older(stored.hash, later).await.unwrap());
     assert!(blobs.delete_older(stored.hash, later).await.unwrap(), "gone already");
+    for removed in blobs.removed().await.unwrap() {
+        blobs.forget_removed(&removed.id).await.unwrap();
+    }
     assert_eq!(blobs.head(stored.hash).await.unwrap(), None);
 }
 

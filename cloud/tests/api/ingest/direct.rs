@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{begin, complete, hash_of, upload};
 use crate::harness::{Client, Reply, TestApp};
 
-async fn on_s3() -> (TestApp, S3Server) {
+pub(super) async fn on_s3() -> (TestApp, S3Server) {
     let server = S3Server::start();
     let change = |config: &mut Config| {
         for (name, value) in server.settings("farm") {

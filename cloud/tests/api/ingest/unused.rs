@@ -1,15 +1,19 @@
 //! The sweep over a cloud in use: what is referred to stays, the rest goes after a day.
 
 use std::io::{Cursor, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ci_s3::S3Server;
+use futures_util::TryStreamExt as _;
 use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
-use pictor_actors::units::{BlobHash, Millis};
+use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 use pictor_cloud::agents::sweeps::{Stale, Unused};
+use pictor_cloud::blobs::open;
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 
+use super::direct::on_s3;
 use super::{begin, hash_of, send_part, upload};
 use crate::harness::{Reply, TestApp};
 
@@ -133,6 +137,116 @@ async fn an_upload_that_no_job_uses_goes_a_week_after_its_last_use() {
         assert_eq!(is_there("announced").await, days == 2);
         assert_eq!(is_known("announced").await, days == 2);
     }
+}
+
+/// Blobs of a bucket that nobody refers to, two days old by the storage's clock, and another replica's sweep.
+struct Orphans {
+    app: TestApp,
+    server: S3Server,
+    sweep: Unused,
+}
+
+impl Orphans {
+    async fn start() -> Self {
+        let (app, server) = on_s3().await;
+        let replica = open(&app.config.blobs).await.unwrap();
+        let clock = Arc::new(app.clock.clone());
+        let sweep = Unused::new(app.store.clone(), replica, clock, app.config.thumbnails_dir());
+        Self { app, server, sweep }
+    }
+
+    async fn store(&self, bytes: &'static [u8]) -> BlobHash {
+        self.app.blobs.put_stream(body(bytes), None, 100).await.unwrap().hash
+    }
+
+    async fn orphan(&self, bytes: &'static [u8]) -> BlobHash {
+        let hash = self.store(bytes).await;
+        grow_old(&self.file(hash));
+        hash
+    }
+
+    fn file(&self, hash: BlobHash) -> PathBuf {
+        let name = hash.to_string();
+        self.server.objects().join("farm/objects").join(&name[..2]).join(name)
+    }
+
+    fn removed(&self) -> PathBuf {
+        self.server.objects().join("farm/removed")
+    }
+
+    /// Every shard, once.
+    async fn sweep(&self) {
+        for _ in 0..32 {
+            self.sweep.clone().pass().await;
+        }
+    }
+
+    /// A sweep of which this happens while its `number`th delete is on the way.
+    async fn sweep_while(&self, number: usize, done: impl Future<Output = ()>) {
+        self.server.hold_deletes(true);
+        let meanwhile = async {
+            self.server.wait_held_deletes(number).await;
+            done.await;
+            self.server.hold_deletes(false);
+        };
+        tokio::join!(self.sweep(), meanwhile);
+    }
+
+    async fn read(&self, hash: BlobHash) -> Vec<u8> {
+        let (_, bytes) = self.app.blobs.get(hash, None).await.unwrap();
+        bytes.try_fold(Vec::new(), async |all, some| Ok([&all[..], &some].concat())).await.unwrap()
+    }
+}
+
+fn grow_old(file: &Path) {
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let now = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(now - std::time::Duration::from_secs(2 * 24 * 3600)).unwrap();
+}
+
+#[tokio::test]
+async fn a_blob_that_is_stored_again_while_it_is_removed_from_a_bucket_is_not_lost() {
+    let place = Orphans::start().await;
+    let (store, now) = (place.app.store.clone(), place.app.now());
+    let early = place.orphan(b"early").await;
+    let stored = async {
+        assert_eq!(place.store(b"early").await, early);
+        store.put_blob(early, 5, None, now).await.unwrap();
+    };
+    place.sweep_while(1, stored).await;
+    assert!(place.file(early).is_file(), "its row was there when the sweep asked, and it was put back");
+    assert_eq!((place.read(early).await, files_in(&place.removed())), (b"early".to_vec(), 0));
+
+    // The row comes when the sweep is long over.
+    let late = place.orphan(b"late").await;
+    place.sweep_while(2, async { assert_eq!(place.store(b"late").await, late) }).await;
+    assert!(!place.file(late).exists() && files_in(&place.removed()) == 1);
+    assert_eq!(place.read(late).await, b"late", "who asks gets it in between");
+    assert_eq!(place.app.blobs.head(late).await.unwrap(), Some(4));
+    store.put_blob(late, 4, None, now).await.unwrap();
+    place.sweep().await;
+    assert!(place.file(late).is_file() && files_in(&place.removed()) == 0);
+
+    let gone = place.orphan(b"gone").await;
+    place.sweep().await;
+    assert!(!place.file(gone).exists() && files_in(&place.removed()) == 1);
+    let copies = place.removed().join(gone.to_string());
+    std::fs::read_dir(copies).unwrap().for_each(|copy| grow_old(&copy.unwrap().path()));
+    place.sweep().await;
+    assert_eq!((place.app.blobs.head(gone).await.unwrap(), files_in(&place.removed())), (None, 0));
+    assert_eq!(place.read(early).await, b"early");
+}
+
+#[tokio::test]
+async fn a_blob_that_is_stored_again_before_its_removal_begins_stays() {
+    let place = Orphans::start().await;
+    let hash = place.orphan(b"again").await;
+    let list = place.app.blobs.list(hash.as_bytes()[0]).await.unwrap();
+    assert_eq!(list.len(), 1);
+    let before = UnixMillis(place.app.now().0 - 24 * 3600 * 1000);
+    place.store(b"again").await;
+    assert!(!place.app.blobs.delete_older(hash, before).await.unwrap());
+    assert!(place.file(hash).is_file() && files_in(&place.removed()) == 0);
 }
 
 fn body(bytes: &'static [u8]) -> pictor_cloud::blobs::BytesIn {
