@@ -2,6 +2,7 @@
 //! restarts.
 
 mod ground;
+mod three;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -55,9 +56,7 @@ impl Pair {
     }
 
     fn sql(&self, query: &str) -> String {
-        let output = Command::new("psql").args([&self.database, "-qAtc", query]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        sql(&self.database, query)
     }
 
     /// How often each frame was rendered; more than once only what was in flight.
@@ -67,6 +66,12 @@ impl Pair {
         let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
         assert!(twice.len() <= in_flight, "rendered again: {twice:?}");
     }
+}
+
+fn sql(database: &str, query: &str) -> String {
+    let output = Command::new("psql").args([database, "-qAtc", query]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn by_worker(frames: &Value) -> BTreeMap<String, usize> {
