@@ -194,8 +194,8 @@ static KEEP_BLOBS: Template = Template::new(
          CASE WHEN blobs.brought_at IS NULL THEN NULL ELSE excluded.brought_at END",
 );
 
-/// Notes whose blobs are: rows of hash, account and time. Goes after [`keep_blobs`], and not together with it:
-/// what drops a blob meanwhile, with its owners, is waited for there.
+/// Notes whose blobs are: rows of hash, account and time. Goes after [`keep_blobs`], and not together with
+/// it: what drops a blob meanwhile, with its owners, is waited for there.
 pub const KEEP_OWNERS: &str = "INSERT INTO blob_owners (hash, account_id, created_at)
      SELECT item.value ->> 0, item.value ->> 1, CAST(item.value ->> 2 AS BIGINT) FROM {items} WHERE true
      ON CONFLICT (account_id, hash) DO NOTHING";
