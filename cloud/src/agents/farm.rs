@@ -24,6 +24,7 @@ use super::jobs::{FrameStored, GetJobsLive, JobChanged};
 use super::ports::{HeldBack, Timing, WorkDoors};
 use super::replicas::{Peers, Replica};
 use super::wiring::Nodes;
+use super::worker_counts::Counting;
 use super::worker_live::WorkerLive;
 use super::worker_node::{
     Adopt, GetSamples, KEPT_FOR, KeyChanged, LinkGone, MinuteReadings, Remove, Said, SetPause,
@@ -91,6 +92,7 @@ pub struct Farm {
     pub(super) broadcast: Door<Broadcast>,
     pub(super) fleet: Door<Fleet>,
     pub(super) peers: Peers,
+    pub(super) counting: Counting,
     pub(super) shutdown: Shutdown,
 }
 

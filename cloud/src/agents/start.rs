@@ -16,6 +16,7 @@ use super::ports::{HeldBack, Late, Ports, Timing, start_work};
 use super::replicas::{self, AnnounceToAll, Peers};
 use super::sweeps;
 use super::wiring::{Nodes, Wiring};
+use super::worker_counts::Counting;
 
 /// Messages that may wait for the fleet: a report of every worker at once.
 const FLEET_MAILBOX: usize = 65_536;
@@ -72,7 +73,21 @@ fn start_here(parts: FarmParts) -> Farm {
     if let Some(replica) = replica {
         replicas::start(&ports, &work, &nodes, &broadcast, replica);
     }
-    Farm { store, clock, metrics, timing, nodes, held_back, work, broadcast, fleet, peers, shutdown }
+    let counting = Counting::default();
+    Farm {
+        store,
+        clock,
+        metrics,
+        timing,
+        nodes,
+        held_back,
+        work,
+        broadcast,
+        fleet,
+        peers,
+        counting,
+        shutdown,
+    }
 }
 
 fn start_broadcast(
