@@ -120,6 +120,8 @@ impl Store {
     pub async fn end_replica(&self, id: ReplicaId) -> Result<()> {
         self.begin_write(move |session| {
             Box::pin(async move {
+                // In the order of their ids, as all who hold several: others still work on them.
+                session.lock_rows("SELECT id FROM jobs WHERE owner = $1".to_owned(), args![id]).await?;
                 session.run("UPDATE jobs SET owner = NULL WHERE owner = $1", args![id]).await?;
                 session.run("DELETE FROM replicas WHERE id = $1", args![id]).await.map(drop)
             })

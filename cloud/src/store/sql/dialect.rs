@@ -31,7 +31,8 @@ pub trait Dialect: Database + HasStatementCache {
     /// few tasks of each row before it: in one way only one database reads no more than these, in the other
     /// only the other.
     const FIRST_TASKS: (&'static str, &'static str);
-    /// Ends a `SELECT` that takes rows for this transaction and passes over those that others hold.
+    /// Ends a `SELECT` that takes rows for this transaction and passes over those that others hold; not over
+    /// those that others only refer to.
     const TAKE_FREE_ROWS: &'static str;
     /// The database's own time in milliseconds since 1970: the clocks of replicas differ, this one is theirs
     /// together.
@@ -84,7 +85,7 @@ impl Dialect for Postgres {
     const ITEMS: &'static str = "jsonb_array_elements(CAST($1 AS JSONB)) AS item (value)";
     const FIRST_TASKS: (&'static str, &'static str) =
         ("LATERAL (SELECT first.* FROM tasks AS first", ") AS tasks");
-    const TAKE_FREE_ROWS: &'static str = "FOR UPDATE SKIP LOCKED";
+    const TAKE_FREE_ROWS: &'static str = "FOR NO KEY UPDATE SKIP LOCKED";
     const NOW: &'static str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
     fn row(row: Self::Row) -> Row {
