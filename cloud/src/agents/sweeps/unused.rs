@@ -72,31 +72,35 @@ impl Unused {
                 Err(error) => tracing::warn!(%error, shard, "what nothing refers to was not removed"),
             }
         }
-        match self.settle(before).await {
-            Ok(0) => {}
-            Ok(back) => tracing::info!(back, "blobs that were stored again as they were removed are back"),
-            Err(error) => tracing::warn!(%error, "what was removed is not settled"),
+        if let Err(error) = self.settle(before).await {
+            tracing::warn!(%error, "what was removed is not settled");
         }
     }
 
-    /// What was removed and has a row was stored again at that moment; what has none after a day was not.
-    async fn settle(&self, before: UnixMillis) -> Result<usize, SweepError> {
-        let mut back = 0;
+    /// What was removed and has a row was stored again at that moment: it is put back. Every copy is kept for
+    /// a day, also then: the request that removes the blob may still be on its way.
+    async fn settle(&self, before: UnixMillis) -> Result<(), SweepError> {
         for some in self.blobs.removed().await?.chunks(ROWS_AT_A_TIME) {
             let hashes: Vec<BlobHash> = some.iter().map(|removed| removed.id.hash).collect();
             let known = self.store.blobs_among(&hashes).await?;
             for removed in some {
-                let is_known = known.contains(&removed.id.hash);
-                if is_known {
-                    self.blobs.put_back(removed.id.hash).await?;
-                    back += 1;
-                }
-                if is_known || removed.written_at < before {
+                let hash = removed.id.hash;
+                let is_back = !known.contains(&hash) || self.is_back(hash).await;
+                if is_back && removed.written_at < before {
                     self.blobs.forget_removed(&removed.id).await?;
                 }
             }
         }
-        Ok(back)
+        Ok(())
+    }
+
+    /// Whether the blob is there, if need be put there again from its copy. One that cannot be must not keep
+    /// the others away.
+    async fn is_back(&self, hash: BlobHash) -> bool {
+        let put_back = self.blobs.put_back(hash).await;
+        put_back
+            .inspect_err(|error| tracing::warn!(%error, %hash, "a blob that was removed cannot be put back"))
+            .is_ok()
     }
 
     /// The rows first: a file without its row is found again, a row without its file would be believed.
