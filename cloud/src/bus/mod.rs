@@ -83,6 +83,7 @@ pub enum LiveEvent {
     WorkerChanged(WorkerId),
     /// Some of an account's workers have changed; at most once in two seconds. Each process makes it of
     /// [`Self::WorkerChanged`] for its own pages; it is never sent.
+    #[serde(skip)]
     WorkersChanged(AccountId),
     /// A job's state or progress; at most once a second for each.
     JobChanged(JobId),

@@ -323,8 +323,7 @@ fn bucket(text: &str) -> Result<Url, String> {
     let wish = "give s3://bucket/prefix, az://container/prefix or gs://bucket/prefix";
     let url: Url = text.parse().map_err(|_| wish.to_owned())?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    let is_bucket =
-        matches!(url.scheme(), "s3" | "az" | "azure" | "gs") && url.has_host() && url.port().is_none();
+    let is_bucket = matches!(url.scheme(), "s3" | "az" | "gs") && url.has_host() && url.port().is_none();
     if is_plain && is_bucket { Ok(url) } else { Err(wish.to_owned()) }
 }
 
