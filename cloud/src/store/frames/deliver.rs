@@ -99,8 +99,11 @@ const COMPLETE_LEASES: &str = "UPDATE leases SET state = 'ended', outcome = 'com
      FROM (SELECT item.value ->> 1 AS id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
      WHERE leases.id = found.id AND leases.ended_at IS NULL";
 
-const CLEAR_FAILURES: &str = "UPDATE workers SET failures_in_row = 0
-     WHERE failures_in_row > 0 AND id IN (SELECT item.value ->> 0 FROM {items})";
+/// After the leases, as renewals take them: not part of [`STORE`].
+static CLEAR_FAILURES: Template = Template::new(
+    "UPDATE workers SET failures_in_row = 0
+     WHERE failures_in_row > 0 AND id IN (SELECT item.value ->> 0 FROM {items})",
+);
 
 const COUNT_IN_JOBS: &str = "UPDATE jobs SET frames_done = frames_done + found.more, updated_at = found.at,
          render_ms_total = render_ms_total + found.render_ms
@@ -111,15 +114,8 @@ const COUNT_IN_JOBS: &str = "UPDATE jobs SET frames_done = frames_done + found.m
      RETURNING jobs.id, jobs.state, jobs.frames_total, jobs.frames_done";
 
 /// A task is either counted up or completed, so no row is changed twice.
-static STORE: Script = Script::new(&[
-    KEEP_OWNERS,
-    KEEP,
-    COUNT_IN_TASKS,
-    COMPLETE_TASKS,
-    COMPLETE_LEASES,
-    CLEAR_FAILURES,
-    COUNT_IN_JOBS,
-]);
+static STORE: Script =
+    Script::new(&[KEEP_OWNERS, KEEP, COUNT_IN_TASKS, COMPLETE_TASKS, COMPLETE_LEASES, COUNT_IN_JOBS]);
 
 static END_OTHERS: Template = Template::new(
     "UPDATE leases SET state = 'ended', outcome = 'not_needed', ended_at = found.at
@@ -330,6 +326,10 @@ impl Changes {
         let blobs = self.owners.iter().map(|((hash, _), (size, at))| (*hash, (*size, *at)));
         keep_blobs(session, &blobs.collect()).await?;
         let counted: Vec<Counted> = session.script(&STORE, self.rows()).await?;
+        if !self.forgiven.is_empty() {
+            let workers = items(self.forgiven.iter().map(|worker| args![worker]));
+            session.run(CLEAR_FAILURES.text(session), vec![workers]).await?;
+        }
         Ok(EndedToo { leases: self.end_others(session).await?, jobs: self.end_jobs(session, counted).await? })
     }
 
@@ -356,7 +356,6 @@ impl Changes {
             items(open.map(|(id, task)| args![id, task.more])),
             whole.clone(),
             whole,
-            items(self.forgiven.iter().map(|worker| args![worker])),
             items(self.jobs.iter().map(|(id, job)| args![id, job.more, job.render_ms, job.at])),
         ]
     }

@@ -1,9 +1,10 @@
 //! The steps of a lease inside a transaction.
 //!
 //! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together.
-//! Whoever changes jobs, tasks or leases takes the jobs first, ascending, so two of them cannot wait for each
-//! other. Renewals take no job, only leases and then workers, each ascending; a release that takes leases of
-//! several jobs and a renewal may still meet, and what PostgreSQL undoes then runs again (`begin_write`).
+//! Whoever changes jobs, tasks or leases takes the jobs first, ascending and at once as strongly as it will
+//! need them, so two of them cannot wait for each other. Renewals take no job, only leases and then workers,
+//! each ascending; a release that takes leases of several jobs and a renewal may still meet, and what
+//! PostgreSQL undoes then runs again (`begin_write`).
 
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
@@ -21,7 +22,12 @@ static JOBS_OF_LEASES: Template = Template::new(
          SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
 );
 
-/// Takes turns with everybody else who changes the jobs of these leases.
+static JOBS_ALONE: Template = Template::new(
+    "SELECT id FROM jobs WHERE id IN (
+         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {alone}",
+);
+
+/// Takes turns with everybody else who changes the jobs of these leases, but for grants of other tasks.
 pub(in crate::store) async fn hold_jobs_of(
     session: &mut Session,
     leases: impl Iterator<Item = LeaseId> + Send,
@@ -151,7 +157,7 @@ pub(in crate::store) async fn release(
     outcome: Outcome,
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
-    hold_jobs_of(session, leases.iter().copied()).await?;
+    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await?;
     let sql = "SELECT * FROM leases WHERE id = $1 AND ended_at IS NULL";
     let mut released = Vec::new();
     for lease in leases {
@@ -169,7 +175,7 @@ pub(super) async fn release_expired(
     leases: &[LeaseId],
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
-    hold_jobs_of(session, leases.iter().copied()).await?;
+    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await?;
     let mut released = Vec::new();
     for lease in leases {
         if let Some(row) = expired_lease(session, *lease, now).await? {

@@ -10,9 +10,9 @@ use super::row::Value;
 use super::session::Session;
 
 /// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
-/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`); `{lock}` and
-/// `{share}` hold the rows of a `SELECT` in the order of their ids, the second together with others who do
-/// so; `{free}` passes over those that others hold. `{first_tasks}` … `{of_each}`: the first few tasks for
+/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`); `{lock}`,
+/// `{alone}` and `{share}` hold the rows of a `SELECT` in the order of their ids, against others who do so,
+/// against everybody, and together with all but the second; `{free}` passes over those that others hold. `{first_tasks}` … `{of_each}`: the first few tasks for
 /// each row, named `first` in between and `tasks` outside.
 pub struct Template {
     text: &'static str,
@@ -37,8 +37,8 @@ impl Template {
 }
 
 /// Statements over rows that go to the database as one, so that the way there is gone once: each with `$1` as
-/// its own rows, in no order (PostgreSQL runs them as of one moment): none may change, wait for or rest on
-/// what another one changes. Rows come from the last one only.
+/// its own rows, in no order (PostgreSQL runs them as of one moment, the last one first): none may change,
+/// wait for or rest on what another one changes, nor rest on an order in which rows are taken. Rows come from the last one only.
 pub struct Script {
     steps: &'static [&'static str],
     lite: OnceLock<String>,
@@ -78,6 +78,7 @@ fn nested(steps: &[String]) -> String {
 fn filled<D: Dialect>(text: &str) -> String {
     text.replace("{items}", D::ITEMS)
         .replace("{lock}", D::LOCK_ROWS.unwrap_or_default())
+        .replace("{alone}", D::LOCK_ROWS_ALONE.unwrap_or_default())
         .replace("{share}", D::SHARE_ROWS.unwrap_or_default())
         .replace("{free}", D::TAKE_FREE_ROWS)
         .replace("{first_tasks}", D::FIRST_TASKS.0)
