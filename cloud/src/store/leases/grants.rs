@@ -1,8 +1,8 @@
 //! Leases are granted: a turn's worth at a time, by the same few statements.
 //!
 //! The jobs are held against everybody who would take them away (pause, cancel, failures), but not against
-//! frames and marks, nor against another replica that grants too: of a task that both want the first claims the row, and the other passes
-//! over it (`SKIP LOCKED`).
+//! frames and marks, nor against another replica that grants too: of a task that both want the first claims
+//! the row, and the other passes over it (`SKIP LOCKED`).
 
 use std::collections::BTreeMap;
 

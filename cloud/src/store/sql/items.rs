@@ -10,10 +10,11 @@ use super::row::Value;
 use super::session::Session;
 
 /// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
-/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`); `{lock}`,
-/// `{alone}` and `{share}` hold the rows of a `SELECT` in the order of their ids, against others who do so,
-/// against everybody, and together with all but the second; `{free}` passes over those that others hold. `{first_tasks}` … `{of_each}`: the first few tasks for
-/// each row, named `first` in between and `tasks` outside.
+/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`). `{lock}`,
+/// `{alone}` and `{share}` hold the rows of a `SELECT` in the order of their ids: against others who do so,
+/// against everybody, and together with all but the second. `{free}` passes over those that others hold.
+/// `{first_tasks}` … `{of_each}`: the first few tasks for each row, named `first` in between and `tasks`
+/// outside.
 pub struct Template {
     text: &'static str,
     lite: OnceLock<String>,
@@ -38,7 +39,8 @@ impl Template {
 
 /// Statements over rows that go to the database as one, so that the way there is gone once: each with `$1` as
 /// its own rows, in no order (PostgreSQL runs them as of one moment, the last one first): none may change,
-/// wait for or rest on what another one changes, nor rest on an order in which rows are taken. Rows come from the last one only.
+/// wait for or rest on what another one changes, nor rest on an order in which rows are taken. Rows come from
+/// the last one only.
 pub struct Script {
     steps: &'static [&'static str],
     lite: OnceLock<String>,
