@@ -12,6 +12,7 @@ use pictor_actors::units::UnixMillis;
 use pictor_cloud_domain::liveness::Connection;
 use pictor_cloud_domain::worker::status::StatusWord;
 use pictor_cloud_domain::worker::{Rest, Status, StatusFacts};
+use tokio::time::timeout;
 
 use super::farm::{ANSWER_WITHIN, Farm};
 use super::fleet::{GetBriefs, WorkerBrief};
@@ -22,7 +23,7 @@ use crate::store::WorkerStanding;
 pub type WorkerCounts = BTreeMap<StatusWord, u64>;
 
 /// When counting began, and what came out.
-type Newest = tokio::sync::Mutex<Option<(Mono, WorkerCounts)>>;
+type Newest = tokio::sync::Mutex<Option<(Mono, Option<WorkerCounts>)>>;
 
 /// What is being counted, by account: gone when nobody waits for it any more.
 #[derive(Clone, Default)]
@@ -55,12 +56,12 @@ impl Counting {
         let newest = self.of(account);
         let mut newest = newest.lock().await;
         if let Some((_, counts)) = newest.as_ref().filter(|(began, _)| *began > asked_at) {
-            return Some(counts.clone());
+            return counts.clone();
         }
         let began = now();
-        let counts = count().await?;
+        let counts = timeout(ANSWER_WITHIN.to_duration(), count()).await.ok().flatten();
         *newest = Some((began, counts.clone()));
-        Some(counts)
+        counts
     }
 }
 
