@@ -21,6 +21,7 @@ mod workers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pictor_actors::ids::{LeaseId, ReplicaId, UploadId};
@@ -86,6 +87,9 @@ impl Groups {
     }
 }
 
+/// Far above what it takes. Nobody may wait for ever behind a connection that has gone dead.
+const ASKED_WITHIN: Duration = Duration::from_secs(15);
+
 /// Asks or writes many of a kind at once.
 type All<I, O> = for<'s> fn(&'s mut Session, Arc<[I]>) -> BoxFuture<'s, Answers<O>>;
 
@@ -97,7 +101,11 @@ where
     let engine = Arc::clone(engine);
     Gatherer::start(move |items: Arc<[I]>| {
         let engine = Arc::clone(&engine);
-        Box::pin(async move { all(&mut engine.reader().await?, items).await })
+        Box::pin(async move {
+            let asking = async { all(&mut engine.reader().await?, items).await };
+            let late = || StoreError::Unavailable("the database did not answer in time".into());
+            tokio::time::timeout(ASKED_WITHIN, asking).await.unwrap_or_else(|_| Err(late()))
+        })
     })
 }
 

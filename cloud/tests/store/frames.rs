@@ -146,6 +146,36 @@ pub async fn late_but_first_wins_and_the_other_is_not_needed(store: Store) {
     assert!(matches!(verdict, UploadVerdict::Already(row) if row.worker_id == scene.worker.id));
 }
 
+pub async fn of_many_uploads_at_once_each_gets_its_own_verdict(store: Store) {
+    let scene = scene(&store, 4, 2).await;
+    let other = worker(&store, scene.account.id, "other").await;
+    let one = granted(&store, &scene.tasks[0], scene.worker.id).await;
+    let two = granted(&store, &scene.tasks[1], other.id).await;
+    store.store_frame(&frame(&one, 1), T0).await.unwrap();
+    let asked = [
+        (&one, one.fence, 1, "already"),
+        (&two, two.fence, 3, "other"),
+        (&one, one.fence + 1, 2, "superseded"),
+        (&one, one.fence, 2, "first"),
+        (&two, two.fence, 1, "superseded"),
+        (&two, two.fence, 3, "other"),
+    ];
+    let asked = || (0..20).flat_map(|_| asked);
+    let asking = asked().map(|(lease, fence, number, _)| store.lease_for_upload(lease.id, fence, number));
+    for (told, (.., wanted)) in join_all(asking).await.into_iter().zip(asked()) {
+        let said = match told.unwrap() {
+            UploadVerdict::Already(row) if row.frame == 1 && row.lease_id == one.id => "already",
+            UploadVerdict::Wanted { worker, task, .. } if worker == other.id && task == two.task_id => {
+                "other"
+            }
+            UploadVerdict::Wanted { worker, .. } if worker == scene.worker.id => "first",
+            UploadVerdict::Superseded => "superseded",
+            told => panic!("{told:?} instead of {wanted}"),
+        };
+        assert_eq!(said, wanted);
+    }
+}
+
 pub async fn what_stays_refused(store: Store) {
     let scene = scene(&store, 4, 2).await;
     let lease = granted(&store, &scene.tasks[0], scene.worker.id).await;

@@ -62,6 +62,7 @@ on_both_engines! {
         workers_are_listed_sorted_searched_and_paged
         a_configuration_file_is_traded_once
         a_newer_configuration_file_replaces_the_older
+        of_many_who_call_at_once_each_is_known
         a_newer_connection_supersedes_the_older
         what_a_machine_is_now_is_taken_from_its_newest_connection_only
         many_heartbeats_are_kept_and_renew_leases
@@ -108,6 +109,7 @@ on_both_engines! {
         the_first_delivery_wins
         what_comes_together_counts_as_if_each_had_come_alone
         late_but_first_wins_and_the_other_is_not_needed
+        of_many_uploads_at_once_each_gets_its_own_verdict
         what_stays_refused
         frames_rendered_before_a_failure_count
         frames_of_a_lease_that_ended_count_also_beside_another_attempt

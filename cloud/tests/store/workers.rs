@@ -1,5 +1,6 @@
 //! Workers, their configuration files and connections.
 
+use futures_util::future::join_all;
 use pictor_actors::ids::{LinkId, WorkerId};
 use pictor_actors::protocol::{MachineChanged, MachineFacts, MetricSample, Pause, PauseReason, SlotFacts};
 use pictor_actors::units::UnixMillis;
@@ -125,6 +126,27 @@ pub async fn a_newer_connection_supersedes_the_older(store: Store) {
     assert_eq!((row.link_id, row.disconnected_at), (None, Some(at(4))));
     assert_eq!(store.worker_by_bearer("b2").await.unwrap(), None);
     assert_eq!(store.live_leases_of_worker(scene.worker.id).await.unwrap().len(), 1, "leases stay");
+}
+
+pub async fn of_many_who_call_at_once_each_is_known(store: Store) {
+    let one = account(&store, "one@example.org").await.id;
+    let (first, second, removed) =
+        (worker(&store, one, "a").await, worker(&store, one, "b").await, worker(&store, one, "c").await);
+    for (worker, bearer) in [(&first, "b1"), (&second, "b2"), (&removed, "b3")] {
+        connected(&store, worker.id, bearer).await;
+    }
+    store.remove_worker(one, removed.id, at(1)).await.unwrap();
+    let of_bearer = [
+        ("b1", Some(first.id)),
+        ("none", None),
+        ("b2", Some(second.id)),
+        ("b3", None),
+        ("b1", Some(first.id)),
+    ];
+    let asked = (0..20).flat_map(|_| of_bearer);
+    let told = join_all(asked.clone().map(|(bearer, _)| store.worker_by_bearer(bearer))).await;
+    let told: Vec<_> = told.into_iter().map(|known| known.unwrap().map(|known| known.id)).collect();
+    assert_eq!(told, asked.map(|(_, id)| id).collect::<Vec<_>>());
 }
 
 pub async fn what_a_machine_is_now_is_taken_from_its_newest_connection_only(store: Store) {

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use sqlx::error::ErrorKind;
 use tokio::sync::{mpsc, oneshot};
 
+use super::row::Unreadable;
 use super::writer::again;
 use crate::store::error::{Result, StoreError};
 
@@ -96,9 +97,13 @@ async fn guarded<I, O>(work: &Work<I, O>, items: Arc<[I]>) -> Answers<O> {
     }
 }
 
-/// Whether the database refused what a row says, rather than failed.
+/// Whether it is about one row, which the database refuses or this program cannot read, rather than that the
+/// database failed.
 fn is_of_one_row(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
+    if source.is::<Unreadable>() {
+        return true;
+    }
     let database = source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
     database.is_some_and(|error| !matches!(error.kind(), ErrorKind::Other))
 }
@@ -152,6 +157,19 @@ mod tests {
         .await;
         let refused: Vec<_> = (0..9).filter(|at| told[*at].is_err()).collect();
         assert_eq!(refused, [4]);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_hides_no_other() {
+        let told = answers(|items| {
+            let is_damaged = items.contains(&4);
+            let all = items.iter().map(|_| Ok(1)).collect();
+            let damaged = || super::super::row::unreadable(std::io::Error::other("damaged"));
+            async move { if is_damaged { Err(damaged()) } else { Ok(all) } }.boxed()
+        })
+        .await;
+        let failed: Vec<_> = (0..9).filter(|at| told[*at].is_err()).collect();
+        assert_eq!(failed, [4]);
     }
 
     #[tokio::test]

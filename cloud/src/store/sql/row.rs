@@ -49,8 +49,13 @@ impl Row {
 
 /// A stored value that this program cannot read: of a newer version, or damaged.
 pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
+    StoreError::Unavailable(Box::new(Unreadable(Box::new(error))))
 }
+
+/// Why a stored value cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Unreadable(Box<dyn std::error::Error + Send + Sync>);
 
 /// A type that is stored in one column.
 pub trait Column: Sized {
