@@ -2,7 +2,8 @@
 //!
 //! Events of workers are not kept: they only say *look again*, so a listener that comes back is simply told
 //! to look. Events of jobs are kept in a ring, because a page appends frames one by one. A page that shows
-//! some of very many workers hears of those alone: the others would make it fall behind.
+//! some of very many workers hears of those alone, and at a slow pace that some have changed: to hear of each
+//! would make it fall behind.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -12,9 +12,6 @@ use crate::store::leases::{end_and_put_back, live_of_job};
 use crate::store::sql::{Number, Template, args, items};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
 
-static HOLD: Template =
-    Template::new("SELECT id FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items}) {lock}");
-
 static CUT: Template = Template::new(
     "INSERT INTO tasks (id, job_id, account_id, state, frames, frames_total, created_at)
      SELECT item.value ->> 0, item.value ->> 1, item.value ->> 2, item.value ->> 3, item.value ->> 4,
@@ -36,7 +33,7 @@ impl Store {
         self.begin_write(move |session| {
             Box::pin(async move {
                 // Grants of what was cut before go on meanwhile.
-                session.hold(&HOLD, vec![items([args![job]])]).await?;
+                session.lock_rows("SELECT id FROM jobs WHERE id = $1".to_owned(), args![job]).await?;
                 let row: JobRow = session.one(JOB, args![job]).await?;
                 if row.frames_planned != planned_before || row.state.is_ended() {
                     return Err(StoreError::Conflict(ConflictKind::State));
