@@ -104,7 +104,11 @@ async fn a_session_that_is_over_says_why() {
 echo '{"say":"ready","device":"CPU","layers":1}'
 echo '{"say":"failed","kind":"no_camera","text":"there is no camera"}'"#,
     );
-    let mut running = rig.start().await.unwrap();
+    let mut running = match rig.start().await {
+        Ok(running) => running,
+        // It came together with the word that all is ready: then it is told at once.
+        Err(refused) => return assert_eq!(refused.class, FailureClass::NoCamera, "{refused}"),
+    };
     running.until_exited().await;
     let refused = running.session.render(1).unwrap_err();
     assert_eq!((refused.class, refused.frame), (FailureClass::NoCamera, Some(1)), "{refused}");
