@@ -233,21 +233,29 @@ async fn remove(path: &Path) -> Result<(), BlobError> {
     }
 }
 
-/// The entries of a folder whose names are such ids; of a folder that is not there, none.
-async fn named_by<T: FromStr>(folder: &Path) -> Result<Vec<Found<T>>, BlobError> {
+/// The entries of a folder whose names are such ids; of a folder that is not there, none. All on one thread:
+/// a shard may hold thousands, and handing each over would take longer than looking at it.
+async fn named_by<T: FromStr + Send + 'static>(folder: &Path) -> Result<Vec<Found<T>>, BlobError> {
+    let folder = folder.to_path_buf();
+    let looking = tokio::task::spawn_blocking(move || entries_named(&folder));
+    looking.await.map_err(io::Error::other).flatten().map_err(disk)
+}
+
+fn entries_named<T: FromStr>(folder: &Path) -> io::Result<Vec<Found<T>>> {
     let mut found = Vec::new();
-    let mut entries = match fs::read_dir(folder).await {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(disk(error)),
+        Err(error) => return Err(error),
     };
-    while let Some(entry) = entries.next_entry().await.map_err(disk)? {
+    for entry in entries {
+        let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        match entry.metadata().await {
+        match entry.metadata() {
             Ok(metadata) => found.push(Found { id, written_at: written_at(&metadata) }),
             // It went away meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(disk(error)),
+            Err(error) => return Err(error),
         }
     }
     Ok(found)
