@@ -52,14 +52,42 @@ enum Speaks {
 struct Line {
     /// Put, but not answered while this says so.
     holds_answers: Arc<watch::Sender<bool>>,
-    /// `DELETE`s wait while this says so, before they are looked at.
-    holds_deletes: Arc<watch::Sender<bool>>,
-    /// How many of them wait.
-    held_deletes: Arc<watch::Sender<usize>>,
+    /// What deletes, before it is looked at.
+    deletes: Gate,
+    /// What makes the server copy, before it is looked at.
+    copies: Gate,
     /// `PUT`s to a signed address of Google's.
     signed_puts: Arc<AtomicUsize>,
     /// The next one is looked at after this.
     late_once: Arc<Mutex<Option<Duration>>>,
+}
+
+/// Where requests wait while it is shut.
+#[derive(Clone)]
+struct Gate {
+    is_shut: Arc<watch::Sender<bool>>,
+    /// How many came while it was.
+    held: Arc<watch::Sender<usize>>,
+}
+
+impl Gate {
+    fn open() -> Self {
+        Self { is_shut: Arc::new(watch::channel(false).0), held: Arc::new(watch::channel(0).0) }
+    }
+
+    async fn pass(&self) {
+        let mut shut = self.is_shut.subscribe();
+        if *shut.borrow() {
+            self.held.send_modify(|held| *held += 1);
+        }
+        // An error: the server is gone, and so is who waits.
+        let _ = shut.wait_for(|shut| !shut).await;
+    }
+
+    async fn wait_held(&self, count: usize) {
+        // An error: the server is gone, and nobody waits for it any more.
+        let _ = self.held.subscribe().wait_for(|held| *held >= count).await;
+    }
 }
 
 impl S3Server {
@@ -89,8 +117,8 @@ impl S3Server {
         let address = listener.local_addr().expect("a listener has an address");
         let line = Line {
             holds_answers: Arc::new(watch::channel(false).0),
-            holds_deletes: Arc::new(watch::channel(false).0),
-            held_deletes: Arc::new(watch::channel(0).0),
+            deletes: Gate::open(),
+            copies: Gate::open(),
             late_once: Arc::default(),
             signed_puts: Arc::default(),
         };
@@ -130,13 +158,22 @@ impl S3Server {
 
     /// What is to be deleted stays until this is taken back: its `DELETE` is on the way so long.
     pub fn hold_deletes(&self, holds: bool) {
-        self.line.holds_deletes.send_replace(holds);
+        self.line.deletes.is_shut.send_replace(holds);
     }
 
     /// Waits until so many `DELETE`s have been held.
     pub async fn wait_held_deletes(&self, count: usize) {
-        // An error: the server is gone, and nobody waits for it any more.
-        let _ = self.line.held_deletes.subscribe().wait_for(|held| *held >= count).await;
+        self.line.deletes.wait_held(count).await;
+    }
+
+    /// What is to be copied by the server is not, until this is taken back.
+    pub fn hold_copies(&self, holds: bool) {
+        self.line.copies.is_shut.send_replace(holds);
+    }
+
+    /// Waits until so many copies have been held.
+    pub async fn wait_held_copies(&self, count: usize) {
+        self.line.copies.wait_held(count).await;
     }
 
     /// The next `PUT` is looked at so much later: its signature may be too old by then.
@@ -192,7 +229,10 @@ impl S3Server {
                             line.be_late().await;
                         }
                         if is_delete(&request) {
-                            line.hold_delete().await;
+                            line.deletes.pass().await;
+                        }
+                        if request.headers().contains_key("x-amz-copy-source") {
+                            line.copies.pass().await;
                         }
                         let answer = Service::call(&service, request).await;
                         if is_put {
@@ -243,14 +283,6 @@ impl Line {
         if let Some(by) = by {
             tokio::time::sleep(by).await;
         }
-    }
-
-    async fn hold_delete(&self) {
-        let mut holds = self.holds_deletes.subscribe();
-        if *holds.borrow() {
-            self.held_deletes.send_modify(|held| *held += 1);
-        }
-        let _ = holds.wait_for(|holds| !holds).await;
     }
 
     async fn hold(&self) {

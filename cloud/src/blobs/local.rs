@@ -25,7 +25,7 @@ use tokio::sync::RwLock;
 use super::parts::Parts;
 use super::small::{SMALL_BYTES_MAX, Small};
 use super::staging::{Staging, disk};
-use super::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
+use super::{BlobError, Blobs, BytesIn, BytesOut, Found, Removal, Stored};
 
 /// Bytes read at a time: as much as a connection takes in one go, and all the memory that a download holds.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -90,7 +90,7 @@ impl Folder {
         staging.keep(&self.object_file(hash)).await
     }
 
-    async fn remove_older(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, BlobError> {
+    async fn remove_if_older(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, BlobError> {
         let path = self.object_file(hash);
         let _alone = self.names.write().await;
         let is_old = match fs::metadata(&path).await {
@@ -190,8 +190,12 @@ impl Blobs for Folder {
         async move { named_by(&self.root.join("objects").join(format!("{shard:02x}"))).await }.boxed()
     }
 
-    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
-        self.remove_older(hash, before).boxed()
+    fn remove_older<'a>(
+        &'a self,
+        removal: &'a Removal,
+        before: UnixMillis,
+    ) -> BoxFuture<'a, Result<bool, BlobError>> {
+        self.remove_if_older(removal.hash, before).boxed()
     }
 
     fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {

@@ -54,13 +54,22 @@ pub struct Found<T> {
     pub written_at: UnixMillis,
 }
 
-/// A copy of a blob that was removed, where whoever removes it cannot know that nobody stores it meanwhile.
+/// A removal of a blob, where whoever removes it cannot know that nobody stores it meanwhile: first a copy of
+/// it is put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub struct Removal {
     /// Of which.
     pub hash: BlobHash,
-    /// Its own name: each removal has another.
+    /// The copy's name: each removal has another.
     pub copy: String,
+}
+
+impl Removal {
+    /// One that begins.
+    #[must_use]
+    pub fn of(hash: BlobHash) -> Self {
+        Self { hash, copy: UploadId::generate().to_string() }
+    }
 }
 
 /// Why bytes were not stored or not found.
@@ -157,15 +166,20 @@ pub trait Blobs: Send + Sync {
     /// Every blob whose hash begins with this byte.
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<Found<BlobHash>>, BlobError>>;
 
-    /// Removes a blob that was written before then; says whether it is gone. One that is stored again at the
-    /// same moment stays, or is among [`Self::removed`] and can be read until it is put back.
-    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>>;
-
-    /// What was removed lately and may have been stored again in that very moment; written at: removed then.
-    /// Nothing where that cannot be.
-    fn removed(&self) -> BoxFuture<'_, Result<Vec<Found<Removed>>, BlobError>> {
-        future::ok(Vec::new()).boxed()
+    /// Whether what is removed may be stored again in that very moment and be gone all the same, but for its
+    /// copy: then a removal is noted before it begins ([`crate::store::Store::note_removal`]), so that
+    /// somebody puts the blob back and nobody is sent to where it is not.
+    fn puts_aside(&self) -> bool {
+        false
     }
+
+    /// Removes a blob that was written before then; says whether it is gone. One that is stored again at the
+    /// same moment stays, or can be read until it is put back.
+    fn remove_older<'a>(
+        &'a self,
+        removal: &'a Removal,
+        before: UnixMillis,
+    ) -> BoxFuture<'a, Result<bool, BlobError>>;
 
     /// Makes sure that a blob is there which was removed and stored again. `NotFound`: nothing is left of it.
     fn put_back(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
@@ -173,9 +187,9 @@ pub trait Blobs: Send + Sync {
         future::ok(()).boxed()
     }
 
-    /// Forgets what was kept of a removed blob.
-    fn forget_removed<'a>(&'a self, removed: &'a Removed) -> BoxFuture<'a, Result<(), BlobError>> {
-        let _ = removed;
+    /// Forgets the copy that a removal put aside.
+    fn forget_copy<'a>(&'a self, removal: &'a Removal) -> BoxFuture<'a, Result<(), BlobError>> {
+        let _ = removal;
         future::ok(()).boxed()
     }
 

@@ -79,7 +79,8 @@ on_both_engines! {
         a_complete_upload_that_no_job_uses_goes_in_time
         blobs_belong_to_who_brought_them
         only_blobs_that_nothing_refers_to_are_dropped
-        a_blob_that_is_brought_again_is_not_dropped;
+        a_blob_that_is_brought_again_is_not_dropped
+        a_removal_is_noted_until_it_is_forgotten;
     jobs:
         jobs_are_listed_searched_and_paged
         tasks_are_cut_once

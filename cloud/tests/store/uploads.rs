@@ -183,3 +183,32 @@ pub async fn a_blob_that_is_brought_again_is_not_dropped(store: Store) {
         assert!(store.account_owns_blob(one, hash(seed)).await.unwrap());
     }
 }
+
+pub async fn a_removal_is_noted_until_it_is_forgotten(store: Store) {
+    assert!(!store.is_being_removed(hash(1)).await.unwrap());
+    for (seed, copy, minute) in [(1, "b", 5), (1, "a", 5), (2, "c", 1), (3, "d", 9)] {
+        store.note_removal(hash(seed), copy, at(minute)).await.unwrap();
+    }
+    assert!(store.is_being_removed(hash(1)).await.unwrap());
+    let due = async |before| {
+        let rows = store.removals(before, None).await.unwrap();
+        rows.into_iter().map(|row| (row.copy, row.stored_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(due(at(1)).await, [], "young, and nobody has stored one of them since");
+    assert_eq!(due(at(2)).await, [("c".to_owned(), None)]);
+    store.put_blob(hash(1), 4, None, at(7)).await.unwrap();
+    let mut of_stored = vec![("a".to_owned(), Some(at(7))), ("b".to_owned(), Some(at(7)))];
+    of_stored.sort();
+    let mut found = due(at(1)).await;
+    found.sort();
+    assert_eq!(found, of_stored);
+    let all = store.removals(at(60), None).await.unwrap();
+    assert_eq!(all.len(), 4);
+    assert_eq!(store.removals(at(60), Some(&all[1])).await.unwrap(), all[2..], "in pages");
+    for _ in 0..2 {
+        store.forget_removal(hash(1), "a").await.unwrap();
+    }
+    assert!(store.is_being_removed(hash(1)).await.unwrap(), "another removal of it is");
+    store.forget_removal(hash(1), "b").await.unwrap();
+    assert!(!store.is_being_removed(hash(1)).await.unwrap());
+}

@@ -12,17 +12,14 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::now::Clock;
 use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 
-use crate::blobs::{BlobError, Blobs, Found, written_at};
-use crate::store::{Store, StoreError, UploadState};
+use crate::blobs::{BlobError, Blobs, Found, Removal, written_at};
+use crate::store::{REMOVALS_A_PAGE, RemovalRow, Store, StoreError, UploadState};
 
 /// What is younger is kept, whatever refers to it: no request takes so long between bringing bytes and naming
 /// them.
 const KEPT_FOR: Millis = Millis::from_secs(24 * 3600);
 /// Shards of one pass: every blob is looked at a few times a day.
 const SHARDS_A_PASS: u8 = 8;
-
-/// Removed blobs whose rows are looked for at a time.
-const ROWS_AT_A_TIME: usize = 500;
 
 /// The sweep.
 #[derive(Clone)]
@@ -80,18 +77,21 @@ impl Unused {
     /// What was removed and has a row was stored again at that moment: it is put back. Every copy is kept for
     /// a day, also then: the request that removes the blob may still be on its way.
     async fn settle(&self, before: UnixMillis) -> Result<(), SweepError> {
-        for some in self.blobs.removed().await?.chunks(ROWS_AT_A_TIME) {
-            let hashes: Vec<BlobHash> = some.iter().map(|removed| removed.id.hash).collect();
-            let known = self.store.blobs_among(&hashes).await?;
-            for removed in some {
-                let hash = removed.id.hash;
-                let is_back = !known.contains(&hash) || self.is_back(hash).await;
-                if is_back && removed.written_at < before {
-                    self.blobs.forget_removed(&removed.id).await?;
+        let mut last = None;
+        loop {
+            let some = self.store.removals(before, last.as_ref()).await?;
+            for RemovalRow { hash, copy, begun_at, stored_at } in some.iter().cloned() {
+                let is_settled = stored_at.is_none() || self.is_back(hash).await;
+                if is_settled && begun_at < before {
+                    self.blobs.forget_copy(&Removal { hash, copy: copy.clone() }).await?;
+                    self.store.forget_removal(hash, &copy).await?;
                 }
             }
+            if some.len() < REMOVALS_A_PAGE {
+                return Ok(());
+            }
+            last = some.into_iter().last();
         }
-        Ok(())
     }
 
     /// Whether the blob is there, if need be put there again from its copy. One that cannot be must not keep
@@ -112,9 +112,26 @@ impl Unused {
         let known: BTreeSet<BlobHash> = self.store.blobs_of_shard(shard).await?.into_iter().collect();
         let mut removed = 0;
         for hash in orphans(&files, &known, before) {
-            removed += usize::from(self.blobs.delete_older(hash, before).await?);
+            removed += usize::from(self.remove(hash, before).await?);
         }
         Ok(removed + self.pictures(shard, &known, before).await.map_err(SweepError::Pictures)?)
+    }
+
+    /// Noted where that is needed, and then looked at once more: a row that came before the note is seen
+    /// here, and whoever sees a later one sees the note too.
+    async fn remove(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, SweepError> {
+        let removal = Removal::of(hash);
+        if !self.blobs.puts_aside() {
+            return Ok(self.blobs.remove_older(&removal, before).await?);
+        }
+        self.store.note_removal(hash, &removal.copy, self.clock.now().wall).await?;
+        let is_gone =
+            self.store.blob(hash).await?.is_none() && self.blobs.remove_older(&removal, before).await?;
+        // Where that failed the note stays: nobody knows what was done.
+        if !is_gone {
+            self.store.forget_removal(hash, &removal.copy).await?;
+        }
+        Ok(is_gone)
     }
 
     async fn pictures(&self, shard: u8, known: &BTreeSet<BlobHash>, before: UnixMillis) -> io::Result<usize> {

@@ -5,10 +5,11 @@
 //! ```
 //!
 //! No storage deletes "if nobody stored it since", and no lock reaches over several replicas and a request
-//! under way. So a copy is put aside before anything is deleted, and the *rows* say afterwards what was
-//! meant: whose row is there was stored again, and is put back; the rest is forgotten after a day. Until then
-//! who asks for the blob gets the copy. Each removal has a copy of its own, which is deleted by its own name:
-//! a late delete may hit a blob, never the only copy of one.
+//! under way. So the removal is noted in the database, a copy is put aside before anything is deleted, and
+//! the *rows* say afterwards what was meant: whose row is there was stored again, and is put back; the rest
+//! is forgotten after a day. Until then who asks for the blob gets the copy. Each removal has a copy of its
+//! own, which is deleted by its own name: a late delete may hit a blob, never the only copy of one. The
+//! notes say which copies there are: nobody has to list them.
 
 use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, ObjectMeta};
@@ -17,21 +18,23 @@ use pictor_actors::units::{BlobHash, UnixMillis};
 use super::shelf::{self, Shelf, Source};
 use super::write::Wanted;
 use super::{Bucket, of_storage};
-use crate::blobs::{BlobError, Found, Removed};
+use crate::blobs::{BlobError, Removal};
 
 impl Bucket {
     /// Sets an old blob aside and removes it; one that was stored again meanwhile stays.
-    pub(super) async fn remove_older(&self, hash: BlobHash, before: UnixMillis) -> Result<bool, BlobError> {
-        let place = self.shelf.object(hash);
+    pub(super) async fn put_aside_and_remove(
+        &self,
+        removal: &Removal,
+        before: UnixMillis,
+    ) -> Result<bool, BlobError> {
+        let place = self.shelf.object(removal.hash);
         let Some(found) = self.shelf.find(&place).await? else { return Ok(true) };
         if shelf::written_at(&found) >= before {
             return Ok(false);
         }
-        let copy = self.shelf.copy_aside(hash);
+        let copy = self.shelf.copy_aside(removal);
         // As it is: bytes that went bad are told by the audit, and are nobody's here.
-        let wanted = Wanted::part(copy.clone(), found.size);
-        let body = self.shelf.read_all(vec![place.clone()]);
-        self.shelf.store(body, Source::Storage, wanted).await.map_err(of_storage)?;
+        self.shelf.copy(&found, &copy).await?;
         let is_same = self.shelf.find(&place).await?.is_some_and(|now| is_same(&now, &found));
         if !is_same {
             self.shelf.remove(&copy).await?;
@@ -39,16 +42,6 @@ impl Bucket {
         }
         self.shelf.remove(&place).await?;
         Ok(true)
-    }
-
-    pub(super) async fn all_removed(&self) -> Result<Vec<Found<Removed>>, BlobError> {
-        let found = self.shelf.list(&self.shelf.aside()).await?;
-        let named = |found: &ObjectMeta| {
-            let hash = found.location.parent()?.filename()?.parse().ok()?;
-            let copy = found.location.filename()?.to_owned();
-            Some(Found { id: Removed { hash, copy }, written_at: shelf::written_at(found) })
-        };
-        Ok(found.iter().filter_map(named).collect())
     }
 
     /// The copy that was put aside last; bytes that are not the blob's are refused.
@@ -60,10 +53,6 @@ impl Bucket {
         let wanted = Wanted::exactly(hash, copy.size);
         let body = self.shelf.read_all(vec![copy.location]);
         self.shelf.store(body, Source::Storage, wanted).await.map(drop).map_err(of_storage)
-    }
-
-    pub(super) async fn forget_copy(&self, removed: &Removed) -> Result<(), BlobError> {
-        self.shelf.remove(&self.shelf.copies(removed.hash).join(removed.copy.as_str())).await
     }
 
     /// The blob where it belongs, or what was put aside of it.
@@ -99,15 +88,11 @@ fn is_same(one: &ObjectMeta, other: &ObjectMeta) -> bool {
 }
 
 impl Shelf {
-    fn aside(&self) -> ObjectPath {
-        self.below(&["removed"])
-    }
-
     fn copies(&self, hash: BlobHash) -> ObjectPath {
         self.below(&["removed", &hash.to_string()])
     }
 
-    fn copy_aside(&self, hash: BlobHash) -> ObjectPath {
-        self.copies(hash).join(shelf::fresh_name())
+    pub(super) fn copy_aside(&self, removal: &Removal) -> ObjectPath {
+        self.copies(removal.hash).join(removal.copy.as_str())
     }
 }

@@ -23,6 +23,8 @@ const TRIES_WITHIN: Millis = Millis::from_secs(20);
 /// Between two pieces of a body.
 const SILENCE_MAX: Millis = Millis::from_secs(30);
 const CONNECT_MAX: Millis = Millis::from_secs(5);
+/// A storage is silent while it copies, and S3 copies 5 GiB at a time at most: this is far from both bounds.
+const COPIED_MAX: u64 = 512 * 1024 * 1024;
 
 /// How a bucket is spoken with.
 pub(super) struct Clients {
@@ -32,6 +34,8 @@ pub(super) struct Clients {
     pub prefix: ObjectPath,
     /// What a `PUT` to a signed address must carry.
     pub put_headers: Vec<(&'static str, &'static str)>,
+    /// Bytes of the largest object that the storage is asked to copy.
+    pub copied_max: u64,
 }
 
 pub(super) fn open(url: &Url, config: &BlobsConfig) -> Result<Clients, BlobError> {
@@ -45,15 +49,17 @@ pub(super) fn open(url: &Url, config: &BlobsConfig) -> Result<Clients, BlobError
     Ok(match url.scheme() {
         "s3" => {
             let (store, signer) = (s3(bucket, config, own)?, s3(bucket, config, public)?);
-            Clients { store, signer, prefix, put_headers }
+            Clients { store, signer, prefix, put_headers, copied_max: COPIED_MAX }
         }
         "gs" => {
             let (store, signer) = (google(bucket, config, own)?, google(bucket, config, public)?);
-            Clients { store, signer, prefix, put_headers }
+            Clients { store, signer, prefix, put_headers, copied_max: COPIED_MAX }
         }
         _ => {
             let (store, signer) = (azure(bucket, config, own)?, azure(bucket, config, public)?);
-            Clients { store, signer, prefix, put_headers: vec![("x-ms-blob-type", "BlockBlob")] }
+            let put_headers = vec![("x-ms-blob-type", "BlockBlob")];
+            // It may answer before it has copied, and shows the whole size in between.
+            Clients { store, signer, prefix, put_headers, copied_max: 0 }
         }
     })
 }

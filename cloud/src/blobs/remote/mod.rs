@@ -33,7 +33,7 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 use url::Url;
 
-use super::{BlobError, Blobs, BytesIn, BytesOut, Direct, Found, Removed, Stored};
+use super::{BlobError, Blobs, BytesIn, BytesOut, Direct, Found, Removal, Stored};
 use crate::config::BlobsConfig;
 use shelf::{Shelf, Source};
 use write::Wanted;
@@ -53,8 +53,8 @@ pub async fn open(url: &Url, config: &BlobsConfig) -> Result<Bucket, BlobError> 
 }
 
 pub(super) async fn unprobed(url: &Url, config: &BlobsConfig) -> Result<Bucket, BlobError> {
-    let clients::Clients { store, signer, prefix, put_headers } = clients::open(url, config)?;
-    let shelf = Shelf::new(store, prefix);
+    let clients::Clients { store, signer, prefix, put_headers, copied_max } = clients::open(url, config)?;
+    let shelf = Shelf::new(store, prefix, copied_max);
     let signing = signing::Signing::open(signer, put_headers, &shelf, config.signed_for()).await?;
     Ok(Bucket { shelf, signing })
 }
@@ -208,20 +208,24 @@ impl Blobs for Bucket {
         self.shard(shard).boxed()
     }
 
-    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
-        self.remove_older(hash, before).boxed()
+    fn puts_aside(&self) -> bool {
+        true
     }
 
-    fn removed(&self) -> BoxFuture<'_, Result<Vec<Found<Removed>>, BlobError>> {
-        self.all_removed().boxed()
+    fn remove_older<'a>(
+        &'a self,
+        removal: &'a Removal,
+        before: UnixMillis,
+    ) -> BoxFuture<'a, Result<bool, BlobError>> {
+        self.put_aside_and_remove(removal, before).boxed()
     }
 
     fn put_back(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
         self.bring_back(hash).boxed()
     }
 
-    fn forget_removed<'a>(&'a self, removed: &'a Removed) -> BoxFuture<'a, Result<(), BlobError>> {
-        self.forget_copy(removed).boxed()
+    fn forget_copy<'a>(&'a self, removal: &'a Removal) -> BoxFuture<'a, Result<(), BlobError>> {
+        async move { self.shelf.remove(&self.shelf.copy_aside(removal)).await }.boxed()
     }
 
     fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {

@@ -25,6 +25,8 @@ const TURN_WITHIN: Millis = Millis::from_secs(25);
 pub(super) struct Shelf {
     store: Arc<dyn ObjectStore>,
     prefix: ObjectPath,
+    /// Bytes of the largest object that the storage copies itself.
+    copied_max: u64,
     taking: Arc<Semaphore>,
     receiving: Arc<Semaphore>,
 }
@@ -39,9 +41,9 @@ pub(super) enum Source {
 }
 
 impl Shelf {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: ObjectPath) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: ObjectPath, copied_max: u64) -> Self {
         let (taking, receiving) = (Semaphore::new(TAKEN_AT_A_TIME), Semaphore::new(RECEIVED_AT_A_TIME));
-        Self { store, prefix, taking: Arc::new(taking), receiving: Arc::new(receiving) }
+        Self { store, prefix, copied_max, taking: Arc::new(taking), receiving: Arc::new(receiving) }
     }
 
     pub(super) fn below(&self, names: &[&str]) -> ObjectPath {
@@ -102,6 +104,23 @@ impl Shelf {
 
     pub(super) async fn get(&self, place: &ObjectPath, options: GetOptions) -> Result<GetResult, BlobError> {
         self.store.get_opts(place, options).await.map_err(of_store)
+    }
+
+    /// As it is; by the storage itself where it can. An error: there is no whole copy.
+    pub(super) async fn copy(&self, from: &ObjectMeta, to: &ObjectPath) -> Result<(), BlobError> {
+        if from.size > self.copied_max {
+            let wanted = Wanted::part(to.clone(), from.size);
+            let body = self.read_all(vec![from.location.clone()]);
+            return self.store(body, Source::Storage, wanted).await.map(drop).map_err(super::of_storage);
+        }
+        self.store.copy(&from.location, to).await.map_err(of_store)?;
+        let copied = self.find(to).await?.map_or(0, |copied| copied.size);
+        if copied == from.size {
+            return Ok(());
+        }
+        self.remove(to).await?;
+        let words = format!("the storage copied {copied} of {} bytes", from.size);
+        Err(BlobError::Away(io::Error::other(words)))
     }
 
     /// One that is not there is no error.

@@ -11,7 +11,7 @@ use pictor_actors::ids::UploadId;
 use pictor_actors::units::{BlobHash, UnixMillis};
 
 use super::local::Folder;
-use super::{BlobError, Blobs, BytesIn};
+use super::{BlobError, Blobs, BytesIn, Removal};
 use crate::config::BlobsConfig;
 
 fn body(parts: &[&[u8]]) -> BytesIn {
@@ -307,19 +307,18 @@ async fn only_what_was_written_before_is_removed(place: Place) {
     assert_eq!(blobs.list_uploads().await.unwrap().len(), 1);
     // A bucket tells whole seconds when asked for one object.
     let written = UnixMillis(listed[0].written_at.0 / 1000 * 1000);
-    assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
+    let removal = Removal::of(stored.hash);
+    assert!(!blobs.remove_older(&removal, written).await.unwrap());
     assert_eq!(blobs.head(stored.hash).await.unwrap(), Some(3));
     // Stored again it is as young as if it were new.
     std::fs::File::open(file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(blobs.list(shard).await.unwrap()[0].written_at, UnixMillis(0));
     blobs.put_stream(body(&[b"123"]), None, 3).await.unwrap();
-    assert!(!blobs.delete_older(stored.hash, written).await.unwrap());
+    assert!(!blobs.remove_older(&removal, written).await.unwrap());
     let later = written.plus(pictor_actors::units::Millis::from_secs(3_600));
-    assert!(blobs.delete_older(stored.hash, later).await.unwrap());
-    assert!(blobs.delete_older(stored.hash, later).await.unwrap(), "gone already");
-    for removed in blobs.removed().await.unwrap() {
-        blobs.forget_removed(&removed.id).await.unwrap();
-    }
+    assert!(blobs.remove_older(&removal, later).await.unwrap());
+    assert!(blobs.remove_older(&removal, later).await.unwrap(), "gone already");
+    blobs.forget_copy(&removal).await.unwrap();
     assert_eq!(blobs.head(stored.hash).await.unwrap(), None);
 }
 

@@ -65,7 +65,7 @@ pub async fn get_blob(
         Caller::Account(_) => true,
         Caller::Worker(_) => request.headers().contains_key(DIRECT_HEADER),
     };
-    if follows && let Some(answer) = send::elsewhere(&request, state.blobs.as_ref(), hash, &sent).await? {
+    if follows && let Some(answer) = send::elsewhere(&request, &state, hash, &sent).await? {
         return Ok(answer);
     }
     send::blob(&request, state.blobs.as_ref(), hash, &sent).await

@@ -42,7 +42,7 @@ pub async fn frame_bytes(
     let is_shown = matches!(format.extension(), "png" | "jpg") && query.download.is_none();
     let save_as = (!is_shown).then(|| frame_file_name(&job, frame.frame));
     let sent = Sent { media_type: format.media_type(), save_as, is_immutable: false };
-    if let Some(answer) = send::elsewhere(&request, state.blobs.as_ref(), frame.hash, &sent).await? {
+    if let Some(answer) = send::elsewhere(&request, &state, frame.hash, &sent).await? {
         return Ok(answer);
     }
     send::blob(&request, state.blobs.as_ref(), frame.hash, &sent).await

@@ -10,6 +10,7 @@ use pictor_actors::units::BlobHash;
 
 use crate::blobs::{BlobError, Blobs, Shown};
 use crate::http::problem::{Answer, Error};
+use crate::http::state::AppState;
 
 /// How a blob is shown to whom.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ pub async fn blob(
 /// `unavailable`.
 pub async fn elsewhere(
     request: &HttpRequest,
-    blobs: &dyn Blobs,
+    state: &AppState,
     hash: BlobHash,
     sent: &Sent,
 ) -> Answer<Option<HttpResponse>> {
@@ -73,7 +74,11 @@ pub async fn elsewhere(
     if request.method() != Method::GET || is_known(request, &format!("\"{hash}\"")) {
         return Ok(None);
     }
-    let Some(direct) = blobs.direct() else { return Ok(None) };
+    let Some(direct) = state.blobs.direct() else { return Ok(None) };
+    // It was stored again while it was removed, and may not lie there at this moment.
+    if state.blobs.puts_aside() && state.store.is_being_removed(hash).await? {
+        return Ok(None);
+    }
     let disposition = sent.save_as.as_deref().map(attachment);
     let shown = Shown { media_type: sent.media_type, disposition };
     let Some(address) = direct.get_at(hash, Some(shown)).await? else { return Ok(None) };

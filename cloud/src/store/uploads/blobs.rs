@@ -4,7 +4,7 @@
 //! its files) and by a manifest that names it. One that is not, and that nobody has brought for a while, can
 //! be removed: first its row, in a transaction that looks again, then its file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pictor_actors::ids::AccountId;
 use pictor_actors::units::{BlobHash, UnixMillis};
@@ -96,16 +96,6 @@ impl Store {
     /// The blob's row, if it is stored.
     pub async fn blob(&self, hash: BlobHash) -> Result<Option<BlobRow>> {
         self.optional("SELECT * FROM blobs WHERE hash = $1", args![hash]).await
-    }
-
-    /// Those of these blobs, at most 500, that are stored.
-    pub async fn blobs_among(&self, hashes: &[BlobHash]) -> Result<BTreeSet<BlobHash>> {
-        if hashes.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let sql = format!("SELECT hash FROM blobs WHERE hash IN {}", list(1, hashes.len()));
-        let rows: Vec<HashRow> = self.all(sql, hashes.iter().flat_map(|hash| args![hash]).collect()).await?;
-        Ok(rows.into_iter().map(|row| row.hash).collect())
     }
 
     /// Whether the account may read that blob.

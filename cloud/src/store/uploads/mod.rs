@@ -1,6 +1,7 @@
-//! Uploads under way; [`blobs`] there are, whose, and which nothing refers to.
+//! Uploads under way; [`blobs`] there are, whose, and which nothing refers to; [`removals`] of those.
 
 pub(super) mod blobs;
+pub(super) mod removals;
 
 use std::fmt;
 use std::str::FromStr;

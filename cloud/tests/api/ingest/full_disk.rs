@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use pictor_actors::ids::UploadId;
 use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_actors::units::{BlobHash, UnixMillis};
-use pictor_cloud::blobs::{BlobError, Blobs, BytesIn, BytesOut, Found, Stored};
+use pictor_cloud::blobs::{BlobError, Blobs, BytesIn, BytesOut, Found, Removal, Stored};
 use serde_json::json;
 
 use super::{begin, complete, hash_of, send_part};
@@ -95,8 +95,12 @@ impl Blobs for Filling {
         self.inner.list(shard)
     }
 
-    fn delete_older(&self, hash: BlobHash, before: UnixMillis) -> BoxFuture<'_, Result<bool, BlobError>> {
-        self.inner.delete_older(hash, before)
+    fn remove_older<'a>(
+        &'a self,
+        removal: &'a Removal,
+        before: UnixMillis,
+    ) -> BoxFuture<'a, Result<bool, BlobError>> {
+        self.inner.remove_older(removal, before)
     }
 
     fn list_uploads(&self) -> BoxFuture<'_, Result<Vec<Found<UploadId>>, BlobError>> {

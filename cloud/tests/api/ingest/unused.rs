@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use pictor_actors::protocol::upload::{FENCE_HEADER, HASH_HEADER, RENDER_MS_HEADER};
 use pictor_actors::units::{BlobHash, Millis, UnixMillis};
 use pictor_cloud::agents::sweeps::{Stale, Unused};
-use pictor_cloud::blobs::open;
+use pictor_cloud::blobs::{Removal, open};
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 
@@ -232,13 +232,78 @@ async fn a_blob_that_is_stored_again_while_it_is_removed_from_a_bucket_is_not_lo
     let gone = place.orphan(b"gone").await;
     place.sweep().await;
     assert!(!place.file(gone).exists() && files_in(&place.removed()) == 3);
-    for old in [gone, early] {
-        let copies = place.removed().join(old.to_string());
-        std::fs::read_dir(copies).unwrap().for_each(|copy| grow_old(&copy.unwrap().path()));
+    place.app.clock.advance(Millis::from_secs(25 * 3600));
+    for (hash, size) in [(early, 5), (late, 4)] {
+        store.put_blob(hash, size, None, place.app.now()).await.unwrap();
     }
     place.sweep().await;
-    assert_eq!((place.app.blobs.head(gone).await.unwrap(), files_in(&place.removed())), (None, 1));
+    assert_eq!((place.app.blobs.head(gone).await.unwrap(), files_in(&place.removed())), (None, 0));
+    assert_eq!(store.removals(place.app.now(), None).await.unwrap(), []);
     assert_eq!(place.read(early).await, b"early");
+}
+
+#[tokio::test]
+async fn a_blob_that_is_stored_again_while_its_copy_is_made_stays() {
+    let place = Orphans::start().await;
+    let hash = place.orphan(b"again").await;
+    place.server.hold_copies(true);
+    let meanwhile = async {
+        place.server.wait_held_copies(1).await;
+        assert!(place.app.store.is_being_removed(hash).await.unwrap());
+        assert_eq!(place.store(b"again").await, hash);
+        place.server.hold_copies(false);
+    };
+    tokio::join!(place.sweep(), meanwhile);
+    assert!(place.file(hash).is_file() && files_in(&place.removed()) == 0, "it is another one now");
+    assert!(!place.app.store.is_being_removed(hash).await.unwrap(), "nothing was begun");
+}
+
+/// Two contents whose hashes begin with the same byte, in the order of these.
+fn of_one_shard() -> [&'static [u8]; 2] {
+    let mut seen = std::collections::BTreeMap::new();
+    let contents = (0..).map(|number: u32| -> &'static [u8] { number.to_string().leak().as_bytes() });
+    for content in contents {
+        let hash = hash_of(content);
+        if let Some((other, before)) = seen.insert(hash.as_bytes()[0], (hash, content)) {
+            return if other < hash { [before, content] } else { [content, before] };
+        }
+    }
+    unreachable!("there are more numbers than shards")
+}
+
+/// Its row came before the removal was noted, and after the sweep had looked.
+#[tokio::test]
+async fn a_blob_whose_row_comes_just_before_its_removal_is_noted_is_not_touched() {
+    let place = Orphans::start().await;
+    let [first, second] = of_one_shard();
+    let (first, second) = (place.orphan(first).await, place.orphan(second).await);
+    let stored = Box::pin(place.app.store.put_blob(second, 1, None, place.app.now()));
+    place.sweep_while(1, async { stored.await.unwrap() }).await;
+    assert!(!place.file(first).exists() && place.file(second).is_file());
+    assert_eq!(files_in(&place.removed()), 1, "not even a copy was made");
+}
+
+/// Nobody is sent to the storage for a blob that is not where it belongs.
+#[tokio::test]
+async fn a_blob_that_is_not_put_back_yet_is_sent_by_the_cloud() {
+    let place = Orphans::start().await;
+    let (store, now) = (place.app.store.clone(), place.app.now());
+    let hash = place.orphan(b"late").await;
+    place.sweep_while(1, async { assert_eq!(place.store(b"late").await, hash) }).await;
+    assert!(!place.file(hash).exists());
+    store.put_blob(hash, 4, Some(place.app.owner.id), now).await.unwrap();
+    let creator = place.app.token("all").await;
+    let path = format!("/api/v1/blobs/{hash}");
+    let sent = creator.get(&path).await;
+    assert_eq!((sent.status, &sent.body[..]), (200, &b"late"[..]));
+    place.sweep().await;
+    assert!(place.file(hash).is_file());
+    assert_eq!(creator.get(&path).await.status, 200, "the request that removes it may still be on its way");
+    place.app.clock.advance(Millis::from_secs(25 * 3600));
+    store.put_blob(hash, 4, None, place.app.now()).await.unwrap();
+    place.sweep().await;
+    let led = creator.get(&path).await;
+    assert_eq!((led.status, files_in(&place.removed())), (307, 0));
 }
 
 #[tokio::test]
@@ -249,7 +314,7 @@ async fn a_blob_that_is_stored_again_before_its_removal_begins_stays() {
     assert_eq!(list.len(), 1);
     let before = UnixMillis(place.app.now().0 - 24 * 3600 * 1000);
     place.store(b"again").await;
-    assert!(!place.app.blobs.delete_older(hash, before).await.unwrap());
+    assert!(!place.app.blobs.remove_older(&Removal::of(hash), before).await.unwrap());
     assert!(place.file(hash).is_file() && files_in(&place.removed()) == 0);
 }
 
