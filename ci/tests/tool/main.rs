@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, missing_docs, clippy::print_stdout)]
 
 mod endings;
+mod measures;
 mod setup;

@@ -1,7 +1,5 @@
 //! The audit: silent over a sound farm, and for each promise that is broken by hand it tells of exactly that.
 
-mod large;
-
 use std::sync::Arc;
 
 use pictor_actors::testing::ManualClock;
