@@ -99,3 +99,13 @@ fn sudo_is_not_to_ask_where_nobody_can_answer() {
     let said = machine.without("sudo").fails("test");
     assert!(said.contains("needs root") && said.contains("apt-get"), "{said}");
 }
+
+/// As `everything` installs it: last, after the front end.
+#[test]
+fn an_azurite_that_cannot_be_fetched_is_told_with_what_to_do() {
+    let machine = Machine::with_everything();
+    let said = machine.with("npm", "case \"$PWD\" in *azurite*) exit 7 ;; esac").fails("setup");
+    for words in ["Azurite", "was not installed", "npm ping", "370 MB", "cargo ci setup"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
