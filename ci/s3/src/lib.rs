@@ -56,8 +56,10 @@ struct Line {
     deletes: Gate,
     /// What makes the server copy, before it is looked at.
     copies: Gate,
-    /// `PUT`s to a signed address of Google's.
+    /// `PUT`s to a signed address.
     signed_puts: Arc<AtomicUsize>,
+    /// All that came.
+    requests: Arc<AtomicUsize>,
     /// The next one is looked at after this.
     late_once: Arc<Mutex<Option<Duration>>>,
 }
@@ -121,6 +123,7 @@ impl S3Server {
             copies: Gate::open(),
             late_once: Arc::default(),
             signed_puts: Arc::default(),
+            requests: Arc::default(),
         };
         let mut server = Self { folder, address, running: None, line, speaks };
         server.serve(listener);
@@ -181,7 +184,13 @@ impl S3Server {
         *self.line.late_once.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
     }
 
-    /// How many `PUT`s came by an address that Google's way signed.
+    /// How many requests came, of any kind.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.line.requests.load(Ordering::SeqCst)
+    }
+
+    /// How many `PUT`s came by a signed address.
     #[must_use]
     pub fn signed_puts(&self) -> usize {
         self.line.signed_puts.load(Ordering::SeqCst)
@@ -221,6 +230,7 @@ impl S3Server {
                 let answer = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
                     let (service, line) = (service.clone(), line.clone());
                     async move {
+                        line.count(&request);
                         if speaks == Speaks::Google {
                             line.forget_who_asks(&mut request);
                         }
@@ -260,6 +270,14 @@ fn is_delete<B>(request: &hyper::Request<B>) -> bool {
 }
 
 impl Line {
+    fn count<B>(&self, request: &hyper::Request<B>) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let is_signed = request.uri().query().is_some_and(|query| query.contains("-Signature="));
+        if request.method() == Method::PUT && is_signed {
+            self.signed_puts.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     /// Takes Google's signatures off a request, which the server would mistake for ones of its own.
     fn forget_who_asks<B>(&self, request: &mut hyper::Request<B>) {
         request.headers_mut().remove(hyper::header::AUTHORIZATION);
@@ -267,11 +285,8 @@ impl Line {
         else {
             return;
         };
-        let (signed, rest): (Vec<&str>, Vec<&str>) =
-            query.into_iter().flat_map(|query| query.split('&')).partition(|one| one.starts_with("X-Goog-"));
-        if request.method() == Method::PUT && signed.iter().any(|one| one.starts_with("X-Goog-Signature")) {
-            self.signed_puts.fetch_add(1, Ordering::SeqCst);
-        }
+        let all = query.into_iter().flat_map(|query| query.split('&'));
+        let rest: Vec<&str> = all.filter(|one| !one.starts_with("X-Goog-")).collect();
         let separator = if rest.is_empty() { "" } else { "?" };
         if let Ok(uri) = format!("{path}{separator}{}", rest.join("&")).parse() {
             *request.uri_mut() = uri;

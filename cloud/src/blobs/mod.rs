@@ -138,6 +138,11 @@ pub trait Blobs: Send + Sync {
     /// The blob's size; nothing if it is not there.
     fn head(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<u64>, BlobError>>;
 
+    /// Whether the storage answers.
+    fn probe(&self) -> BoxFuture<'_, Result<(), BlobError>> {
+        async { self.head(BlobHash::from_bytes([0; 32])).await.map(drop) }.boxed()
+    }
+
     /// Removes a blob; one that is not there is no error.
     fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>>;
 

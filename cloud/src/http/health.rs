@@ -77,8 +77,7 @@ async fn database(state: &AppState) -> Result<(), String> {
 }
 
 async fn blobs(state: &AppState) -> Result<(), String> {
-    let nothing = pictor_actors::units::BlobHash::from_bytes([0; 32]);
-    state.blobs.head(nothing).await.map(drop).map_err(|error| error.to_string())
+    state.blobs.probe().await.map_err(|error| error.to_string())
 }
 
 /// Each actor that there is one of takes messages, and one of them is asked.

@@ -170,6 +170,10 @@ impl Blobs for Bucket {
         self.size(hash).boxed()
     }
 
+    fn probe(&self) -> BoxFuture<'_, Result<(), BlobError>> {
+        self.shelf.probe().boxed()
+    }
+
     fn delete(&self, hash: BlobHash) -> BoxFuture<'_, Result<(), BlobError>> {
         async move { self.shelf.remove(&self.shelf.object(hash)).await }.boxed()
     }

@@ -255,3 +255,18 @@ async fn without_a_storage_bytes_go_through_the_cloud() {
     let policy = program.get("/sign-in").await.header("content-security-policy").to_owned();
     assert!(policy.contains("img-src 'self' data: blob:;"), "{policy}");
 }
+
+/// It is asked every few seconds at every replica.
+#[tokio::test]
+async fn whether_a_bucket_answers_is_one_request() {
+    let (app, mut server) = on_s3().await;
+    let ready = async || app.nobody().get("/readyz").await;
+    let before = server.requests();
+    let reply = ready().await;
+    assert_eq!((reply.status, server.requests() - before), (200, 1), "{reply}");
+    server.stop();
+    let reply = ready().await;
+    let checks = reply.value()["checks"].as_array().unwrap().clone();
+    let blobs = checks.iter().find(|check| check["name"] == "blobs").unwrap();
+    assert_eq!((reply.status, &blobs["is_ok"]), (200, &json!(false)), "{reply}");
+}
