@@ -191,8 +191,8 @@ impl Farm {
     /// These workers as they are now, in the order given, without a look into the database.
     pub async fn workers_live_of(&self, rows: &[WorkerRow]) -> Vec<WorkerLive> {
         // What is left here of a worker that is connected to another replica is older than its row.
-        let is_elsewhere = |row: &&WorkerRow| row.link_id.is_some() && row.replica_id != self.peers.me();
-        let ids: Vec<WorkerId> = rows.iter().filter(|row| !is_elsewhere(row)).map(|row| row.id).collect();
+        let here = rows.iter().filter(|row| !self.peers.has_link(row.link_id, row.replica_id));
+        let ids: Vec<WorkerId> = here.map(|row| row.id).collect();
         let mut known = self.known_live(&ids).await;
         rows.iter().map(|row| known.remove(&row.id).unwrap_or_else(|| self.live_of_row(row))).collect()
     }

@@ -9,14 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use pictor_actors::ids::{AccountId, WorkerId};
 use pictor_actors::now::Mono;
 use pictor_actors::units::UnixMillis;
-use pictor_cloud_domain::liveness::Connection;
 use pictor_cloud_domain::worker::status::StatusWord;
 use pictor_cloud_domain::worker::{Rest, Status, StatusFacts};
 use tokio::time::timeout;
 
 use super::farm::{ANSWER_WITHIN, Farm};
 use super::fleet::{GetBriefs, WorkerBrief};
-use super::worker_live::{connection_of_row, kept_activity};
 use crate::store::WorkerStanding;
 
 /// How many workers are at what, without states of which there are none.
@@ -76,24 +74,17 @@ impl Farm {
         let rows = self.store.worker_standings(account).await;
         let rows = rows.inspect_err(|error| tracing::debug!(%error, "workers were not counted")).ok()?;
         // What is left here of a worker that is connected to another replica is older than its row.
-        let is_here = |row: &&WorkerStanding| row.link_id.is_none() || row.replica_id == self.peers.me();
-        let here: Vec<WorkerId> = rows.iter().filter(is_here).map(|row| row.id).collect();
+        let here = rows.iter().filter(|row| !self.peers.has_link(row.link_id, row.replica_id));
+        let here: Vec<WorkerId> = here.map(|row| row.id).collect();
         let known = self.fleet.ask(GetBriefs(here), ANSWER_WITHIN).await.ok()?;
-        let now = self.clock.now().wall;
+        let (limits, now) = (self.timing.limits, self.clock.now().wall);
         let mut counts = BTreeMap::new();
         for row in &rows {
-            let brief = known.get(&row.id).cloned().unwrap_or_else(|| self.brief_of_row(row, now));
+            let brief = known.get(&row.id).cloned();
+            let brief = brief.unwrap_or_else(|| WorkerBrief::of_row(row, limits, now));
             *counts.entry(word_of(row, &brief, now)).or_default() += 1;
         }
         Some(counts)
-    }
-
-    fn brief_of_row(&self, row: &WorkerStanding, now: UnixMillis) -> WorkerBrief {
-        let limits = self.timing.limits;
-        let connection = connection_of_row(row.live.is_some(), row.last_heartbeat_at, limits, now);
-        let said = row.live.as_deref().filter(|_| connection != Connection::Offline);
-        let activity = said.and_then(kept_activity);
-        WorkerBrief { connection, activity, rested_until: row.rested_until }
     }
 }
 

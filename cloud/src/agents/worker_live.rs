@@ -14,8 +14,9 @@ pub use pictor_cloud_domain::worker::Standing;
 
 use serde::{Deserialize, Serialize};
 
+use super::fleet::WorkerBrief;
 use super::job_live::InHand;
-use crate::store::WorkerRow;
+use crate::store::{WorkerRow, WorkerStanding};
 
 /// A worker as it is this moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,9 +88,8 @@ impl WorkerLive {
     #[must_use]
     pub fn of_row(row: &WorkerRow, limits: LivenessLimits, now: UnixMillis) -> Self {
         let kept = row.live.as_ref().filter(|_| row.link_id.is_some());
-        let connection = connection_of_row(kept.is_some(), row.last_heartbeat_at, limits, now);
-        let kept = kept.filter(|_| connection != Connection::Offline);
-        let kept = kept.and_then(|live| serde_json::from_value::<Kept>(live.clone()).ok());
+        let (connection, kept) = heard_of_row(kept, row.last_heartbeat_at, limits, now);
+        let kept = kept.and_then(|live| Kept::deserialize(live).ok());
         let (activity, online_since, slots) = match kept {
             Some(kept) => (kept.activity, kept.online_since, Some(kept.slots)),
             None => (None, None, None),
@@ -144,27 +144,33 @@ impl SlotLive {
     }
 }
 
-/// Whether a worker that has no actor here is there; `is_kept`: its row says what it did at its last
-/// heartbeat.
-pub(super) fn connection_of_row(
-    is_kept: bool,
-    last_heartbeat_at: Option<UnixMillis>,
-    limits: LivenessLimits,
-    now: UnixMillis,
-) -> Connection {
-    match last_heartbeat_at.filter(|_| is_kept) {
-        Some(at) => limits.judge(at.until(now)),
-        None => stored_connection(last_heartbeat_at, limits, now),
+impl WorkerBrief {
+    /// The same of the few columns that counting reads.
+    pub(super) fn of_row(row: &WorkerStanding, limits: LivenessLimits, now: UnixMillis) -> Self {
+        #[derive(Deserialize)]
+        struct Said {
+            activity: Option<WorkerActivity>,
+        }
+        let (connection, kept) = heard_of_row(row.live.as_deref(), row.last_heartbeat_at, limits, now);
+        let said = kept.and_then(|live| serde_json::from_str::<Said>(live).ok());
+        let activity = said.and_then(|said| said.activity);
+        Self { connection, activity, rested_until: row.rested_until }
     }
 }
 
-/// What a worker did at its last heartbeat, out of the text that its row keeps.
-pub(super) fn kept_activity(live: &str) -> Option<WorkerActivity> {
-    #[derive(Deserialize)]
-    struct Said {
-        activity: Option<WorkerActivity>,
-    }
-    serde_json::from_str::<Said>(live).ok()?.activity
+/// Whether a worker that has no actor here is there, and what counts still of what its row keeps of its last
+/// heartbeat (nothing of one that is not connected).
+fn heard_of_row<K>(
+    kept: Option<K>,
+    last_heartbeat_at: Option<UnixMillis>,
+    limits: LivenessLimits,
+    now: UnixMillis,
+) -> (Connection, Option<K>) {
+    let connection = match last_heartbeat_at.filter(|_| kept.is_some()) {
+        Some(at) => limits.judge(at.until(now)),
+        None => stored_connection(last_heartbeat_at, limits, now),
+    };
+    (connection, kept.filter(|_| connection != Connection::Offline))
 }
 
 /// The record as stored.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pictor_actors::ids::{ReplicaId, TaskId};
+use pictor_actors::ids::{LinkId, ReplicaId, TaskId};
 
 use crate::agents::jobs::SlotsSeen;
 use crate::bus::{Bus, Local, Nudge};
@@ -67,6 +67,12 @@ impl Peers {
     #[must_use]
     pub fn me(&self) -> Option<ReplicaId> {
         self.me
+    }
+
+    /// Whether another replica has this connection of a worker, as its row says.
+    #[must_use]
+    pub fn has_link(&self, link: Option<LinkId>, replica: Option<ReplicaId>) -> bool {
+        link.is_some() && replica != self.me
     }
 
     /// Tells the others, at best.
