@@ -76,17 +76,23 @@ impl Hub {
             let account = announce.account;
             self.announce(Announce { account, event: LiveEvent::WorkersChanged(account) }, now);
         }
+        // Before listeners are looked for: of thousands of workers most announcements end here.
+        if let Some(pace) = self.paces.get_mut(&announce.event)
+            && now < pace.told_at.plus(apart)
+        {
+            pace.is_waiting = true;
+            return;
+        }
+        self.tell_and_pace(announce, now);
+    }
+
+    fn tell_and_pace(&mut self, announce: Announce, now: Mono) {
         if is_of_worker(announce.event) && !self.has_listener(announce) {
             return;
         }
-        match self.paces.get_mut(&announce.event) {
-            Some(pace) if now < pace.told_at.plus(apart) => pace.is_waiting = true,
-            Some(_) | None => {
-                let pace = Pace { account: announce.account, told_at: now, is_waiting: false };
-                self.paces.insert(announce.event, pace);
-                self.tell(announce);
-            }
-        }
+        let pace = Pace { account: announce.account, told_at: now, is_waiting: false };
+        self.paces.insert(announce.event, pace);
+        self.tell(announce);
     }
 
     /// Tells what has waited long enough.
@@ -98,14 +104,10 @@ impl Hub {
             .map(|(e, _)| *e)
             .collect();
         for event in due {
-            let Some(pace) = self.paces.get_mut(&event) else { continue };
-            if !pace.is_waiting {
-                self.paces.remove(&event);
-                continue;
+            let Some(Pace { account, is_waiting, .. }) = self.paces.remove(&event) else { continue };
+            if is_waiting {
+                self.tell_and_pace(Announce { account, event }, now);
             }
-            (pace.is_waiting, pace.told_at) = (false, now);
-            let account = pace.account;
-            self.tell(Announce { account, event });
         }
     }
 
@@ -305,6 +307,23 @@ mod tests {
         hub.flush(Mono(4_000));
         assert_eq!((heard(&mut list), hub.next_deadline()), (vec![], None));
         assert_eq!(heard(&mut page).len(), 2);
+    }
+
+    #[test]
+    fn what_waits_for_listeners_who_went_is_forgotten() {
+        let mut hub = Hub::new(7);
+        let page = hub.subscribe(Topic::Worker(WORKER), &[], None).unwrap();
+        let list = hub.subscribe(Topic::WorkersOf(ME), &[], None).unwrap();
+        for at in [0, 10] {
+            say(&mut hub, LiveEvent::WorkerChanged(WORKER), at);
+        }
+        drop((page, list));
+        hub.forget_idle();
+        say(&mut hub, LiveEvent::WorkerChanged(WORKER), 20);
+        hub.flush(Mono(2_000));
+        assert_eq!(hub.next_deadline(), None, "nobody is told again and again");
+        say(&mut hub, LiveEvent::WorkerChanged(WORKER), 3_000);
+        assert!(hub.paces.is_empty());
     }
 
     #[test]
