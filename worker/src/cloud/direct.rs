@@ -21,17 +21,17 @@ const NOT_PUT: &str = "upload_incomplete";
 
 impl Cloud {
     /// Sends a frame's file the way the cloud wants it; the receipt is its word that the frame is safe.
-    pub async fn deliver(&self, upload: FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
+    pub async fn deliver(&self, upload: &FrameUpload<'_>) -> Result<FrameReceipt, CallError> {
         if !self.puts_directly.load(Ordering::Relaxed) {
-            return self.put_frame(&upload).await;
+            return self.put_frame(upload).await;
         }
-        match self.place(&upload).await? {
+        match self.place(upload).await? {
             FramePlace { receipt: Some(receipt), .. } => Ok(receipt),
             FramePlace { put: Some(address), receipt: None } => {
-                self.put_at(&address, &upload).await?;
-                self.commit(&upload).await
+                self.put_at(&address, upload).await?;
+                self.commit(upload).await
             }
-            FramePlace { put: None, receipt: None } => self.put_frame(&upload).await,
+            FramePlace { put: None, receipt: None } => self.put_frame(upload).await,
         }
     }
 

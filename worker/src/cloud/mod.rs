@@ -18,8 +18,10 @@ mod direct;
 mod moving;
 pub mod socket;
 pub mod standing;
+mod verdict;
 
 pub use calls::{BlobBody, FrameBytes, FrameUpload};
+pub use verdict::Verdict;
 
 use moving::Patience;
 

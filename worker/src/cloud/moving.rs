@@ -135,7 +135,7 @@ mod tests {
             media_type: "image/png",
             bytes: FrameBytes::File(&path),
         };
-        cloud.deliver(upload).await.map(drop)
+        cloud.deliver(&upload).await.map(drop)
     }
 
     #[tokio::test]

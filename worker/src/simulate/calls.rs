@@ -13,10 +13,7 @@ use super::brain::Input;
 use super::spool::Stored;
 use super::stats::count;
 use super::worker::Shared;
-use crate::cloud::{CallError, Cloud, FrameBytes, FrameUpload};
-
-/// Status of a frame that nobody wants any more.
-const SUPERSEDED: u16 = 409;
+use crate::cloud::{Cloud, FrameBytes, FrameUpload, Verdict};
 
 /// Fetches the list of a job's files and checks it, as a real worker does.
 pub async fn inputs(
@@ -52,15 +49,16 @@ pub async fn upload(
     let key = entry.key();
     let _place = shared.requests.acquire().await;
     let began = shared.clock.now().mono;
-    let sent = put(&cloud, &entry, entry.lease.fence, &stored).await;
-    let ended = match sent {
-        Ok(()) => {
+    let ended = match put(&cloud, &entry, entry.lease.fence, &stored).await {
+        Verdict::Delivered { .. } => {
             shared.stats.upload.add(shared.clock.now().elapsed(began));
             Ended::Delivered
         }
-        Err(CallError::Away { retry_after, .. }) => Ended::Unavailable { retry_after, random },
-        Err(CallError::Problem(problem)) if problem.status == SUPERSEDED => Ended::Superseded,
-        Err(CallError::Problem(problem)) => Ended::Refused { text: problem.detail },
+        Verdict::Superseded => Ended::Superseded,
+        Verdict::Away { retry_after, .. } => Ended::Unavailable { retry_after, random },
+        // What is announced is hashed anew each time, so it was on its way.
+        Verdict::Damaged => Ended::Unavailable { retry_after: None, random },
+        Verdict::Refused { status, text } => Ended::Refused { text: format!("{text} ({status})") },
     };
     Input::Uploaded(key, ended)
 }
@@ -69,15 +67,14 @@ pub async fn upload(
 pub async fn stale(cloud: Arc<Cloud>, shared: Arc<Shared>, entry: Entry, stored: Stored) {
     let _place = shared.requests.acquire().await;
     match put(&cloud, &entry, entry.lease.fence.saturating_sub(1), &stored).await {
-        Ok(()) => count(&shared.stats.stale_taken),
-        Err(CallError::Problem(problem)) if problem.status == SUPERSEDED => {
-            count(&shared.stats.stale_refused);
-        }
-        Err(CallError::Problem(_) | CallError::Away { .. }) => {} // it says nothing about the fence
+        Verdict::Delivered { .. } => count(&shared.stats.stale_taken),
+        Verdict::Superseded => count(&shared.stats.stale_refused),
+        // It says nothing about the fence.
+        Verdict::Away { .. } | Verdict::Damaged | Verdict::Refused { .. } => {}
     }
 }
 
-async fn put(cloud: &Cloud, entry: &Entry, fence: u64, stored: &Stored) -> Result<(), CallError> {
+async fn put(cloud: &Cloud, entry: &Entry, fence: u64, stored: &Stored) -> Verdict {
     let hash = BlobHash::from_bytes(*blake3::hash(&stored.bytes).as_bytes());
     let upload = FrameUpload {
         lease: entry.lease.lease,
@@ -89,5 +86,5 @@ async fn put(cloud: &Cloud, entry: &Entry, fence: u64, stored: &Stored) -> Resul
         media_type: stored.format.media_type(),
         bytes: FrameBytes::Memory(stored.bytes.clone()),
     };
-    cloud.deliver(upload).await.map(drop)
+    Verdict::of(cloud.deliver(&upload).await, &upload)
 }

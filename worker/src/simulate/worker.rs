@@ -200,6 +200,7 @@ impl SimWorker {
                 }
                 self.cloud.set_bearer(bearer.as_deref());
             }
+            Output::PutDirectly(puts_directly) => self.cloud.set_puts_directly(puts_directly),
             Output::Fetch(slot, lease, job, hash) => {
                 let call = calls::inputs(Arc::clone(&self.cloud), self.requests(), slot, lease, job, hash);
                 self.io.call(Box::pin(call));

@@ -119,7 +119,7 @@ async fn deliver(cloud: &Cloud, path: &Path) -> Result<FrameReceipt, CallError> 
     let (lease, hash) = (LeaseId::from_u128(1), hash());
     let (media_type, bytes) = ("image/png", FrameBytes::File(path));
     cloud
-        .deliver(FrameUpload { lease, fence: 7, frame: 5, hash, size, render_ms: 1, media_type, bytes })
+        .deliver(&FrameUpload { lease, fence: 7, frame: 5, hash, size, render_ms: 1, media_type, bytes })
         .await
 }
 

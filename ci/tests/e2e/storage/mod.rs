@@ -6,6 +6,7 @@ mod others;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ci::farm::{made_up_scene, simulating};
 use ci_s3::S3Server;
 
 use crate::harness::{Stage, bare_blender, quick};
@@ -56,6 +57,25 @@ pub fn a_job_goes_through_the_storage_from_scene_to_frames() {
     let log = std::fs::read_to_string(stage.farm.folder().join("rig-01.log")).unwrap();
     let cloud_log = std::fs::read_to_string(stage.farm.folder().join("cloud.log")).unwrap();
     assert!(!format!("{log}{cloud_log}").contains("X-Amz-Signature"), "no log holds an address");
+}
+
+#[test]
+pub fn simulated_workers_put_their_frames_there_as_real_ones_do() {
+    let server = S3Server::start();
+    let stage = on(&server, simulating());
+    let quick = ["--frame-time", "50ms", "--load-time", "50ms", "--every", "200ms"];
+    let fleet = stage.farm.simulate(4, None, &quick).unwrap();
+    let scene = made_up_scene(stage.folder.path()).unwrap();
+    let of_job = ["--frames", "1-20", "--engine", "simulated", "--chunk", "2", "--paused"];
+    let job = stage.farm.submit(&scene, &of_job).unwrap();
+    let by_the_creator = server.signed_puts();
+    stage.farm.pictor(&["jobs", "resume", &job]).unwrap();
+    stage.farm.wait_job(&job, "completed").unwrap();
+    assert_eq!(server.signed_puts() - by_the_creator, 20, "each frame once, by an address of its own");
+    assert_eq!(stage.frames(&job).len(), 20);
+    let last = fleet.finish().unwrap();
+    assert_eq!((&last["frames"], &last["uploads_refused"]), (&20.into(), &0.into()), "{last}");
+    assert_eq!(staged(&server), [] as [PathBuf; 0]);
 }
 
 #[test]

@@ -5,24 +5,14 @@ use std::io;
 use actix::fut::{ActorFutureExt, WrapFuture};
 use actix::prelude::{AsyncContext, Context};
 use pictor_actors::faults;
-use pictor_actors::protocol::upload::FrameReceipt;
 use pictor_worker_domain::outbox::{Effect, Ended, Key};
 
 use super::actor::Uploader;
 use super::messages::UploadEnded;
 use crate::agents::coordinator::LeaseEmptied;
 use crate::agents::tell;
-use crate::cloud::{CallError, Cloud, FrameBytes, FrameUpload, Problem};
+use crate::cloud::{Cloud, FrameBytes, FrameUpload, Verdict};
 use crate::spool::{Manifest, Spool};
-
-/// Status of a frame that nobody wants any more.
-const SUPERSEDED: u16 = 409;
-/// Status of bytes that are not what the headers say.
-const NOT_AS_SAID: u16 = 422;
-/// Its code.
-const HASH_MISMATCH: &str = "hash_mismatch";
-/// The code of a lease that was given to another.
-const LEASE_SUPERSEDED: &str = "lease_superseded";
 
 impl Uploader {
     pub(super) fn run(&mut self, effect: Effect, context: &mut Context<Self>) {
@@ -84,57 +74,47 @@ async fn upload(spool: &Spool, cloud: &Cloud, key: Key) -> Ended {
     if let Err(injected) = faults::pass("upload.sending").await {
         return unavailable(&injected.to_string(), None);
     }
-    let sent = cloud
-        .deliver(FrameUpload {
-            lease: key.lease,
-            fence: manifest.entry().lease.fence,
-            frame: key.frame,
-            hash: manifest.hash(),
-            size: manifest.size(),
-            render_ms: manifest.render_ms(),
-            media_type: manifest.media_type(),
-            bytes: FrameBytes::File(&path),
-        })
-        .await;
+    let upload = FrameUpload {
+        lease: key.lease,
+        fence: manifest.entry().lease.fence,
+        frame: key.frame,
+        hash: manifest.hash(),
+        size: manifest.size(),
+        render_ms: manifest.render_ms(),
+        media_type: manifest.media_type(),
+        bytes: FrameBytes::File(&path),
+    };
+    let sent = cloud.deliver(&upload).await;
     if let Err(injected) = faults::pass("upload.sent").await {
         return unavailable(&injected.to_string(), None);
     }
-    match sent {
-        Ok(receipt) => checked(&receipt, &manifest, key),
-        Err(CallError::Away { why, retry_after }) => unavailable(&why, retry_after),
-        Err(CallError::Problem(problem)) => refused(problem, spool, manifest).await,
+    match Verdict::of(sent, &upload) {
+        Verdict::Delivered { is_this } => {
+            if !is_this {
+                let Key { lease, frame } = key;
+                tracing::info!(lease.id = %lease, frame, "the cloud has it from somebody else");
+            }
+            Ended::Delivered
+        }
+        Verdict::Superseded => Ended::Superseded,
+        Verdict::Away { why, retry_after } => unavailable(&why, retry_after),
+        Verdict::Damaged => damaged(spool, manifest).await,
+        Verdict::Refused { status, text } => {
+            tracing::warn!(status, words = %text, "the cloud refuses a frame: it is kept");
+            Ended::Refused { text: format!("{text} ({status})") }
+        }
     }
 }
 
-/// A receipt for other bytes is none, with one exception that the protocol makes: the first frame wins, so a
-/// frame that another attempt delivered before is as good.
-fn checked(receipt: &FrameReceipt, manifest: &Manifest, key: Key) -> Ended {
-    if receipt.frame != key.frame {
-        return unavailable("the cloud's receipt is for another frame", None);
+/// On its way, or on this disk.
+async fn damaged(spool: &Spool, manifest: Manifest) -> Ended {
+    let spool = spool.clone();
+    let read = tokio::task::spawn_blocking(move || spool.is_intact(&manifest)).await;
+    match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        Ok(true) => unavailable("the bytes were damaged on their way", None),
+        Ok(false) => Ended::Unreadable { text: "its bytes have changed on this disk".to_owned() },
+        Err(error) => unavailable(&error.to_string(), None),
     }
-    if (receipt.hash, receipt.size) != (manifest.hash(), manifest.size()) {
-        tracing::info!(lease.id = %key.lease, frame = key.frame, "the cloud has it from somebody else");
-    }
-    Ended::Delivered
-}
-
-async fn refused(problem: Problem, spool: &Spool, manifest: Manifest) -> Ended {
-    let is_superseded = problem.code == LEASE_SUPERSEDED || problem.code.is_empty();
-    if problem.status == SUPERSEDED && is_superseded {
-        return Ended::Superseded;
-    }
-    if problem.status == NOT_AS_SAID && problem.code == HASH_MISMATCH {
-        let spool = spool.clone();
-        let read = tokio::task::spawn_blocking(move || spool.is_intact(&manifest)).await;
-        return match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(true) => unavailable("the bytes were damaged on their way", None),
-            Ok(false) => Ended::Unreadable { text: "its bytes have changed on this disk".to_owned() },
-            Err(error) => unavailable(&error.to_string(), None),
-        };
-    }
-    let words = if problem.detail.is_empty() { problem.code } else { problem.detail };
-    tracing::warn!(status = problem.status, %words, "the cloud refuses a frame: it is kept");
-    Ended::Refused { text: format!("{words} ({})", problem.status) }
 }
 
 fn unavailable(why: &str, retry_after: Option<pictor_actors::units::Millis>) -> Ended {
@@ -184,9 +164,8 @@ mod tests {
         let (key, cloud) = (kept.entry().key(), Cloud::new("http://127.0.0.1:9".parse().unwrap()));
         let path = spool.frame_path(key);
         make_unreadable(&spool, key);
-        let mismatch = Problem { status: 422, code: HASH_MISMATCH.to_owned(), ..Problem::default() };
         assert!(matches!(upload(&spool, &cloud, key).await, Ended::Unavailable { .. }));
-        assert!(matches!(refused(mismatch.clone(), &spool, kept.clone()).await, Ended::Unavailable { .. }));
+        assert!(matches!(damaged(&spool, kept.clone()).await, Ended::Unavailable { .. }));
         let scanned = spool.scan().unwrap();
         assert_eq!((scanned.entries.len(), scanned.unread), (0, 1));
 
@@ -195,7 +174,7 @@ mod tests {
         assert_eq!((scanned.entries, scanned.unread), (vec![kept.clone()], 0), "it was left as it was");
 
         std::fs::write(&path, [8; 100]).unwrap();
-        assert!(matches!(refused(mismatch, &spool, kept).await, Ended::Unreadable { .. }));
+        assert!(matches!(damaged(&spool, kept).await, Ended::Unreadable { .. }));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(upload(&spool, &cloud, key).await, Ended::Unreadable { .. }));
     }

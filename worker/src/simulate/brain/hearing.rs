@@ -34,6 +34,7 @@ impl Brain {
     }
 
     fn welcomed(&mut self, welcome: Welcome, now: Now) {
+        self.out.push(Output::PutDirectly(welcome.puts_directly));
         self.out.push(Output::Bearer(Some(welcome.bearer)));
         for lease in welcome.drop {
             self.drop_lease(lease, CancelReason::Superseded, now);

@@ -79,6 +79,8 @@ pub enum Output {
     Say(FromWorker),
     /// Requests carry this from now on.
     Bearer(Option<String>),
+    /// Whether frames go straight to the cloud's storage.
+    PutDirectly(bool),
     /// Get the list of a job's files.
     Fetch(usize, LeaseRef, JobId, BlobHash),
     /// Make a picture and keep it.

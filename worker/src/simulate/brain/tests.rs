@@ -53,7 +53,7 @@ impl Bench {
             drop: Vec::new(),
             worker_name: "sim-1".to_owned(),
             wallet_address: None,
-            puts_directly: false,
+            puts_directly: true,
         };
         bench.hear(ToWorker::Welcome(Box::new(welcome)));
         bench
@@ -144,7 +144,8 @@ impl Bench {
 #[test]
 fn it_connects_proves_itself_and_offers_the_simulated_engine_alone() {
     let bench = Bench::connected(plan());
-    assert!(matches!(bench.outputs[..], [Output::Open, Output::Bearer(Some(_))]), "{:?}", bench.outputs);
+    let asked = &bench.outputs[..];
+    assert!(matches!(asked, [Output::Open, Output::PutDirectly(true), Output::Bearer(Some(_))]), "{asked:?}");
     let FromWorker::Hello(hello) = &bench.said[0] else { panic!("{:?}", bench.said) };
     assert_eq!(hello.slots.len(), 1);
     assert!(hello.slots.iter().all(|slot| slot.engines == [RenderEngine::Simulated]));
