@@ -15,7 +15,7 @@ pub struct Arguments {
     /// API token; `pictor login` keeps one
     #[arg(long, env = "PICTOR_TOKEN", global = true, hide_env_values = true)]
     pub token: Option<String>,
-    /// Print JSON on standard output and nothing else there
+    /// Print JSON on standard output and nothing else there; on standard error one object if it fails
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use pictor_cloud_api::problem::Problem;
+use pictor_cloud_api::problem::{FieldProblem, Problem};
+use serde_json::{Value, json};
 
 /// A failure with its kind.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
     message: String,
+    /// The cloud's own code for it, where the cloud answered with one.
+    code: Option<String>,
+    fields: Vec<FieldProblem>,
 }
 
 /// Kinds of failures, each with an exit code of its own.
@@ -31,7 +35,7 @@ pub enum Kind {
 impl Failure {
     /// A failure of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), code: None, fields: Vec::new() }
     }
 
     /// The general kind.
@@ -61,18 +65,34 @@ impl Failure {
         if let (500.., Some(request)) = (problem.status, &problem.request_id) {
             message.push_str(&format!(" (request {request})"));
         }
-        Self { kind, message }
+        Self { kind, message, code: Some(problem.code.clone()), fields: problem.fields.clone() }
     }
 
     /// The process's exit code.
     pub const fn exit_code(&self) -> u8 {
-        match self.kind {
-            Kind::Failed => 1,
-            Kind::Usage => 2,
-            Kind::NotFound => 3,
-            Kind::Auth => 4,
-            Kind::Conflict => 5,
-            Kind::Network => 7,
+        self.kind.told().1
+    }
+
+    /// For a program: one object, with everything that is known.
+    pub fn to_json(&self) -> Value {
+        let (kind, exit_code) = self.kind.told();
+        let Self { message, code, fields, .. } = self;
+        json!({ "error": {
+            "kind": kind, "exit_code": exit_code, "message": message, "code": code, "fields": fields,
+        } })
+    }
+}
+
+impl Kind {
+    /// Its word and its exit code.
+    const fn told(self) -> (&'static str, u8) {
+        match self {
+            Self::Failed => ("failed", 1),
+            Self::Usage => ("usage", 2),
+            Self::NotFound => ("not_found", 3),
+            Self::Auth => ("auth", 4),
+            Self::Conflict => ("conflict", 5),
+            Self::Network => ("network", 7),
         }
     }
 }

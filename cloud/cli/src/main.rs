@@ -1,8 +1,8 @@
 //! `pictor`, the creator's command-line client: submit scenes, watch jobs, fetch frames.
 //!
 //! It speaks the public HTTP API and nothing else. On a terminal it shows progress; in a pipe only whoever
-//! waits for a job is told of its changes; `--json` prints the API's own shapes. Exit codes:
-//! 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 conflict, 7 network.
+//! waits for a job is told of its changes; `--json` prints the API's own shapes, and what went wrong as one
+//! object on standard error. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 conflict, 7 network.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool: printing is what it is for
 
 mod arguments;
@@ -25,10 +25,19 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command, JobsCommand, WorkersCommand};
 use client::Client;
-use error::Failure;
+use error::{Failure, Kind};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are no failures.
+        Err(error) if error.use_stderr() && asks_for_json() => {
+            let words = error.to_string();
+            return failed(&Failure::new(Kind::Usage, words.trim_start_matches("error: ").trim()), true);
+        }
+        Err(error) => error.exit(),
+    };
+    let is_json = arguments.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments)),
@@ -36,11 +45,22 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("pictor: {failure}");
-            ExitCode::from(failure.exit_code())
-        }
+        Err(failure) => failed(&failure, is_json),
     }
+}
+
+/// Of a call that is not understood: whether a program made it.
+fn asks_for_json() -> bool {
+    std::env::args_os().any(|argument| argument == "--json")
+}
+
+fn failed(failure: &Failure, is_json: bool) -> ExitCode {
+    if is_json {
+        eprintln!("{}", failure.to_json());
+    } else {
+        eprintln!("pictor: {failure}");
+    }
+    ExitCode::from(failure.exit_code())
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {

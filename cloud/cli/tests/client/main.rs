@@ -67,6 +67,40 @@ fn what_is_no_job_id_is_a_wrong_call_and_the_cloud_is_not_asked() {
 }
 
 #[test]
+fn with_json_what_went_wrong_is_one_object_on_standard_error() {
+    let cloud = Cloud::start();
+    let told = |printed: cloud::Printed| {
+        assert_eq!(printed.out, "", "{printed:?}");
+        let said: Value = serde_json::from_str(&printed.err).unwrap();
+        assert_eq!(said["error"]["exit_code"], printed.code, "{printed:?}");
+        said["error"].clone()
+    };
+    assert_eq!(
+        told(cloud.pictor(&["jobs", "show", JOB, "--json"])),
+        json!({
+            "kind": "not_found", "exit_code": 3, "message": "refused by the test", "code": "not_found",
+            "fields": [],
+        })
+    );
+    let no_cloud =
+        told(run(cloud.command(&["jobs", "list", "--json", "--token", TOKEN]).env("PICTOR_URL", "x:")));
+    assert_eq!(
+        (&no_cloud["code"], no_cloud["message"].as_str().is_some()),
+        (&Value::Null, true),
+        "{no_cloud}"
+    );
+    for call in [&["jobs", "show", "job_x", "--json"][..], &["--json", "jobs", "dance"]] {
+        let usage = told(cloud.pictor(call));
+        assert_eq!((&usage["kind"], &usage["exit_code"]), (&json!("usage"), &json!(2)), "{usage}");
+        let words = usage["message"].as_str().unwrap();
+        assert!(words.contains("job_x") || words.contains("dance"), "{words}");
+        assert!(!words.starts_with("error:"), "{words}");
+    }
+    let help = cloud.pictor(&["jobs", "--help", "--json"]);
+    assert!(help.code == 0 && help.err.is_empty() && help.out.contains("Usage"), "{help:?}");
+}
+
+#[test]
 fn in_a_pipe_a_job_that_is_waited_for_is_told_of_line_by_line() {
     let cloud = Cloud::start();
     let paused = "no worker takes work now: 1 worker is paused by its owner";
