@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ci::farm::{Farm, FarmOptions, Programs};
 use tempfile::TempDir;
@@ -66,7 +67,9 @@ pub fn use_postgres() {
 pub fn database() -> String {
     let server =
         std::env::var("PICTOR_TEST_POSTGRES").expect("`cargo ci test` starts PostgreSQL and names it");
-    let name = format!("e2e_{}", std::process::id());
+    // A test may have several farms, and `cargo test` runs several tests in one process.
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let name = format!("e2e_{}_{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
     let create = format!("CREATE DATABASE {name}");
     assert!(Command::new("psql").args([&server, "-q", "-c", &create]).status().unwrap().success());
     server.rsplit_once('/').map(|(server, _)| format!("{server}/{name}")).unwrap()
