@@ -59,6 +59,15 @@ pub(super) async fn unprobed(url: &Url, config: &BlobsConfig) -> Result<Bucket, 
     Ok(Bucket { shelf, signing })
 }
 
+#[cfg(test)]
+impl Bucket {
+    /// As if the storage copied nothing itself, as Azure is taken to.
+    pub(super) fn that_copies_nothing(mut self) -> Self {
+        self.shelf.copied_max = 0;
+        self
+    }
+}
+
 impl Bucket {
     async fn read(&self, hash: BlobHash, range: Option<Range<u64>>) -> Result<(u64, BytesOut), BlobError> {
         let options = match range {

@@ -26,7 +26,7 @@ pub(super) struct Shelf {
     store: Arc<dyn ObjectStore>,
     prefix: ObjectPath,
     /// Bytes of the largest object that the storage copies itself.
-    copied_max: u64,
+    pub(super) copied_max: u64,
     taking: Arc<Semaphore>,
     receiving: Arc<Semaphore>,
 }

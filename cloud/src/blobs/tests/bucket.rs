@@ -6,7 +6,7 @@ use pictor_actors::units::{Millis, UnixMillis};
 use reqwest::Client;
 
 use super::{Place, body, bucket_of, hash_of, in_a_bucket, read};
-use crate::blobs::{Address, BlobError, Direct, Shown, Stored, open};
+use crate::blobs::{Address, BlobError, Direct, Removal, Shown, Stored, open};
 
 fn direct(place: &Place) -> &dyn Direct {
     place.blobs.direct().unwrap()
@@ -181,4 +181,49 @@ async fn azure_and_google_sign_their_own_way() {
     let shown = Shown { media_type: "image/png", disposition: None };
     assert_eq!(bucket.get_at(hash_of(b"x"), Some(shown)).await.unwrap(), None, "it signs no wishes");
     assert!(bucket.get_at(hash_of(b"x"), None).await.unwrap().is_some());
+}
+
+/// A blob that was written long ago, and its removal.
+async fn old_blob(place: &Place, bytes: &[u8]) -> (Removal, UnixMillis) {
+    let hash = place.blobs.put_stream(body(&[bytes]), None, 100).await.unwrap().hash;
+    std::fs::File::open(place.file(hash)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    (Removal::of(hash), UnixMillis(1_000))
+}
+
+fn copies(place: &Place, removal: &Removal) -> usize {
+    let removed = place.bucket.as_ref().unwrap().objects().join("some/prefix/removed");
+    std::fs::read_dir(removed.join(removal.hash.to_string())).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_whole_removes_nothing() {
+    let place = in_a_bucket().await;
+    let (removal, before) = old_blob(&place, b"12345").await;
+    let server = place.bucket.as_ref().unwrap();
+    server.hold_copies(true);
+    let meanwhile = async {
+        server.wait_held_copies(1).await;
+        std::fs::write(place.file(removal.hash), b"1234").unwrap();
+        server.hold_copies(false);
+    };
+    let (removed, ()) = tokio::join!(place.blobs.remove_older(&removal, before), meanwhile);
+    assert!(matches!(removed, Err(BlobError::Away(_))), "{removed:?}");
+    assert!(place.file(removal.hash).is_file() && copies(&place, &removal) == 0);
+}
+
+#[tokio::test]
+async fn a_storage_that_copies_nothing_itself_loses_nothing() {
+    let mut place = in_a_bucket().await;
+    let server = place.bucket.as_ref().unwrap();
+    let config = bucket_of(server);
+    let bucket = crate::blobs::remote::unprobed(config.url.as_ref().unwrap(), &config).await.unwrap();
+    server.hold_copies(true); // one that is asked for would never come
+    place.blobs = std::sync::Arc::new(bucket.that_copies_nothing());
+    let (removal, before) = old_blob(&place, b"12345").await;
+    assert!(place.blobs.remove_older(&removal, before).await.unwrap());
+    assert!(!place.file(removal.hash).exists() && copies(&place, &removal) == 1);
+    assert_eq!(read(place.blobs.as_ref(), removal.hash, None).await, b"12345");
+    place.blobs.put_back(removal.hash).await.unwrap();
+    place.blobs.forget_copy(&removal).await.unwrap();
+    assert!(place.file(removal.hash).is_file() && copies(&place, &removal) == 0);
 }
