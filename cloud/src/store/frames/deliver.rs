@@ -1,7 +1,8 @@
 //! Delivered frames become stored ones: any number at a time, of whatever jobs, by the same few statements.
 //!
-//! What is true is read once the jobs are locked; then it is decided frame by frame, in the order in which
-//! they came, as if each had been alone; then all that changes is written.
+//! What is true is read once the tasks are held; then it is decided frame by frame, in the order in which
+//! they came, as if each had been alone; then all that changes is written. The jobs come last: until a job is
+//! counted up, other replicas store frames of it too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use pictor_cloud_domain::lease::Outcome;
 
 use super::{FrameRow, FrameStoredRow, NewFrame, UploadVerdict};
 use crate::store::jobs::move_job;
-use crate::store::leases::hold_jobs_of;
+use crate::store::leases::hold_tasks_of;
 use crate::store::sql::{Script, Session, Template, Value, args, items, row};
 use crate::store::uploads::blobs::{KEEP_OWNERS, keep_blobs};
 use crate::store::{LeaseRow, Result, StoreError};
@@ -95,27 +96,34 @@ const COMPLETE_TASKS: &str = "UPDATE tasks SET frames_done = frames_total, state
      FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
      WHERE tasks.id = found.id";
 
-const COMPLETE_LEASES: &str = "UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = found.at
-     FROM (SELECT item.value ->> 1 AS id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
-     WHERE leases.id = found.id AND leases.ended_at IS NULL";
+const COMPLETE_LEASES: &str = "WITH held AS (
+         SELECT leases.id, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items} CROSS JOIN leases
+         WHERE leases.id = item.value ->> 1 AND leases.ended_at IS NULL {lock})
+     UPDATE leases SET state = 'ended', outcome = 'completed', ended_at = held.at
+     FROM held WHERE leases.id = held.id AND leases.ended_at IS NULL";
 
-/// After the leases, as renewals take them: not part of [`STORE`].
+/// After jobs, as all that change workers do: not part of [`STORE`].
 static CLEAR_FAILURES: Template = Template::new(
-    "UPDATE workers SET failures_in_row = 0
-     WHERE failures_in_row > 0 AND id IN (SELECT item.value ->> 0 FROM {items})",
+    "WITH held AS (
+         SELECT id FROM workers WHERE failures_in_row > 0
+           AND id IN (SELECT item.value ->> 0 FROM {items}) {lock})
+     UPDATE workers SET failures_in_row = 0 FROM held WHERE workers.id = held.id",
 );
 
-const COUNT_IN_JOBS: &str = "UPDATE jobs SET frames_done = frames_done + found.more, updated_at = found.at,
-         render_ms_total = render_ms_total + found.render_ms
-     FROM (SELECT item.value ->> 0 AS id, CAST(item.value ->> 1 AS BIGINT) AS more,
-               CAST(item.value ->> 2 AS BIGINT) AS render_ms, CAST(item.value ->> 3 AS BIGINT) AS at
-           FROM {items}) AS found
-     WHERE jobs.id = found.id
-     RETURNING jobs.id, jobs.state, jobs.frames_total, jobs.frames_done";
+/// The last but one thing of its transaction: other replicas wait for these rows from here on.
+static COUNT_IN_JOBS: Template = Template::new(
+    "WITH held AS (
+         SELECT jobs.id, CAST(item.value ->> 1 AS BIGINT) AS more,
+             CAST(item.value ->> 2 AS BIGINT) AS render_ms, CAST(item.value ->> 3 AS BIGINT) AS at
+         FROM {items} CROSS JOIN jobs WHERE jobs.id = item.value ->> 0 {lock})
+     UPDATE jobs SET frames_done = frames_done + held.more, updated_at = held.at,
+         render_ms_total = render_ms_total + held.render_ms
+     FROM held WHERE jobs.id = held.id
+     RETURNING jobs.id, jobs.state, jobs.frames_total, jobs.frames_done",
+);
 
 /// A task is either counted up or completed, so no row is changed twice.
-static STORE: Script =
-    Script::new(&[KEEP_OWNERS, KEEP, COUNT_IN_TASKS, COMPLETE_TASKS, COMPLETE_LEASES, COUNT_IN_JOBS]);
+static STORE: Script = Script::new(&[KEEP_OWNERS, KEEP, COUNT_IN_TASKS, COMPLETE_TASKS, COMPLETE_LEASES]);
 
 static END_OTHERS: Template = Template::new(
     "UPDATE leases SET state = 'ended', outcome = 'not_needed', ended_at = found.at
@@ -235,7 +243,7 @@ pub async fn store_all(
     deliveries: &[Delivery],
 ) -> Result<Vec<Result<FrameStoredRow>>> {
     let asked = || deliveries.iter().map(|one| (one.frame.lease, one.frame.fence, one.frame.frame));
-    hold_jobs_of(session, deliveries.iter().map(|one| one.frame.lease)).await?;
+    hold_tasks_of(session, deliveries.iter().map(|one| one.frame.lease)).await?;
     let mut of_item: BTreeMap<usize, Found> =
         found(session, asked()).await?.into_iter().map(|found| (found.item, found)).collect();
     let mut changes = Changes::default();
@@ -325,12 +333,14 @@ impl Changes {
         }
         let blobs = self.owners.iter().map(|((hash, _), (size, at))| (*hash, (*size, *at)));
         keep_blobs(session, &blobs.collect()).await?;
-        let counted: Vec<Counted> = session.script(&STORE, self.rows()).await?;
+        session.run_script(&STORE, self.rows()).await?;
+        let leases = self.end_others(session).await?;
+        let jobs = self.end_jobs(session).await?;
         if !self.forgiven.is_empty() {
             let workers = items(self.forgiven.iter().map(|worker| args![worker]));
             session.run(CLEAR_FAILURES.text(session), vec![workers]).await?;
         }
-        Ok(EndedToo { leases: self.end_others(session).await?, jobs: self.end_jobs(session, counted).await? })
+        Ok(EndedToo { leases, jobs })
     }
 
     /// Of the statements of [`STORE`].
@@ -356,7 +366,6 @@ impl Changes {
             items(open.map(|(id, task)| args![id, task.more])),
             whole.clone(),
             whole,
-            items(self.jobs.iter().map(|(id, job)| args![id, job.more, job.render_ms, job.at])),
         ]
     }
 
@@ -379,7 +388,10 @@ impl Changes {
         Ok(not_needed)
     }
 
-    async fn end_jobs(&self, session: &mut Session, counted: Vec<Counted>) -> Result<BTreeSet<JobId>> {
+    /// Counts the frames in their jobs; those that are whole now have ended.
+    async fn end_jobs(&self, session: &mut Session) -> Result<BTreeSet<JobId>> {
+        let rows = items(self.jobs.iter().map(|(id, job)| args![id, job.more, job.render_ms, job.at]));
+        let counted: Vec<Counted> = session.all(COUNT_IN_JOBS.text(session), vec![rows]).await?;
         let mut whole = BTreeSet::new();
         for job in counted {
             if job.frames_done == job.frames_total && !job.state.is_ended() {

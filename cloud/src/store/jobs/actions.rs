@@ -7,7 +7,7 @@ use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::task::TaskState;
 
 use super::listing::JOB;
-use super::{JobRow, locked_job, move_job};
+use super::{JobRow, locked_job, locked_whole_job, move_job};
 use crate::store::leases::{end_and_put_back, live_of_job};
 use crate::store::sql::{Number, Template, args, items};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
@@ -65,7 +65,7 @@ impl Store {
     pub async fn pause_job(&self, id: JobId, now: UnixMillis) -> Result<Vec<LeaseRow>> {
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, id).await?;
+                let row = locked_whole_job(session, id).await?;
                 if !matches!(row.state, JobState::Ready | JobState::Running) {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }
@@ -89,7 +89,7 @@ impl Store {
     pub async fn resume_job(&self, id: JobId, now: UnixMillis) -> Result<JobRow> {
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, id).await?;
+                let row = locked_whole_job(session, id).await?;
                 if row.state != JobState::Paused {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }
@@ -107,7 +107,7 @@ impl Store {
     pub async fn retry_failed(&self, id: JobId, now: UnixMillis) -> Result<u32> {
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, id).await?;
+                let row = locked_whole_job(session, id).await?;
                 if matches!(row.state, JobState::Cancelled | JobState::Completed | JobState::Uploading) {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }
@@ -180,7 +180,7 @@ impl Store {
         let reason = reason.map(str::to_owned);
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, id).await?;
+                let row = locked_whole_job(session, id).await?;
                 if row.state.is_ended() {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }

@@ -124,6 +124,16 @@ impl Store {
     }
 }
 
+/// Takes turns on the job, its open tasks and their leases, as all do who change these together, and reads
+/// the job as it then is.
+pub(in crate::store) async fn locked_whole_job(session: &mut Session, id: JobId) -> Result<JobRow> {
+    let open = "SELECT id FROM tasks WHERE job_id = $1 AND (ended_at IS NULL OR state <> 'completed')";
+    session.lock_rows(open.to_owned(), args![id]).await?;
+    let live = "SELECT id FROM leases WHERE job_id = $1 AND ended_at IS NULL";
+    session.lock_rows(live.to_owned(), args![id]).await?;
+    locked_job(session, id).await
+}
+
 /// Takes turns on the job and reads it as it then is.
 pub(in crate::store) async fn locked_job(session: &mut Session, id: JobId) -> Result<JobRow> {
     session.lock_job(id).await?;

@@ -152,7 +152,8 @@ impl Store {
         outcome: Outcome,
         now: UnixMillis,
     ) -> Result<Vec<LeaseRow>> {
-        let leases = leases.to_vec();
+        let mut leases = leases.to_vec();
+        leases.sort_unstable();
         self.begin_write(move |session| {
             Box::pin(async move { release(session, &leases, outcome, now).await })
         })

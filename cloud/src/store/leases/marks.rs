@@ -1,5 +1,7 @@
 //! What workers say of the attempts under their leases: taken, begun, rendered. Any number at a time, by the
 //! same few statements; what is said of one lease at the same time becomes one change.
+//!
+//! This happens some times for each task, so no job is held for it, but for the one whose first attempt begins.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +11,9 @@ use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::{LeaseState, Outcome};
 
 use super::LeaseRow;
-use super::transitions::hold_jobs_of;
+use super::transitions::{hold_leases, hold_tasks_of};
 use crate::store::jobs::move_job;
-use crate::store::sql::{FromRow, Row, Script, Session, Template, args, items};
+use crate::store::sql::{FromRow, Row, Script, Session, Template, args, items, row};
 use crate::store::{Result, StoreError};
 
 /// A word of a worker about an attempt.
@@ -46,26 +48,37 @@ pub enum Said {
 /// A lease with what there is to know of its job.
 struct Found {
     lease: LeaseRow,
-    job_state: JobState,
-    job_reason: Option<String>,
-    job_started_at: Option<UnixMillis>,
+    job_has_begun: bool,
 }
 
 impl FromRow for Found {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self {
-            lease: LeaseRow::from_row(row)?,
-            job_state: row.get("job_state")?,
-            job_reason: row.get("job_reason")?,
-            job_started_at: row.get("job_started_at")?,
-        })
+        Ok(Self { lease: LeaseRow::from_row(row)?, job_has_begun: row.get::<u32>("job_has_begun")? == 1 })
+    }
+}
+
+row! {
+    /// A job that may be about to begin.
+    pub struct Beginning {
+        pub id: JobId,
+        pub state: JobState,
+        pub reason: Option<String>,
+        pub started_at: Option<UnixMillis>,
     }
 }
 
 static FOUND: Template = Template::new(
-    "SELECT leases.*, jobs.state AS job_state, jobs.reason AS job_reason, jobs.started_at AS job_started_at
+    "SELECT leases.*, CAST(CASE WHEN jobs.state <> 'ready' AND jobs.started_at IS NOT NULL THEN 1 ELSE 0 END
+         AS BIGINT) AS job_has_begun
      FROM {items} CROSS JOIN leases JOIN jobs ON jobs.id = leases.job_id
      WHERE leases.id = item.value ->> 0 AND leases.ended_at IS NULL",
+);
+
+static HOLD_JOBS: Template =
+    Template::new("SELECT id FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items}) {lock}");
+
+static BEGINNING: Template = Template::new(
+    "SELECT id, state, reason, started_at FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items})",
 );
 
 const MARK: &str = "UPDATE leases SET state = marked.state, outcome = marked.outcome, engine = marked.engine,
@@ -87,7 +100,11 @@ static WRITE: Script = Script::new(&[MARK, BEGIN_TASKS]);
 /// is not live under that fence.
 pub async fn mark_all(session: &mut Session, marks: &[Mark]) -> Result<Vec<Result<LeaseRow>>> {
     let leases = items(marks.iter().map(|mark| args![mark.lease]));
-    hold_jobs_of(session, marks.iter().map(|mark| mark.lease)).await?;
+    let begins = |mark: &&Mark| matches!(mark.said, Said::State { state: LeaseState::Running, .. });
+    if marks.iter().any(|mark| begins(&mark)) {
+        hold_tasks_of(session, marks.iter().filter(begins).map(|mark| mark.lease)).await?;
+    }
+    hold_leases(session, marks.iter().map(|mark| mark.lease)).await?;
     let found: Vec<Found> = session.all(FOUND.text(session), vec![leases]).await?;
     let mut leases: BTreeMap<LeaseId, (Found, bool)> =
         found.into_iter().map(|found| (found.lease.id, (found, false))).collect();
@@ -141,13 +158,21 @@ fn apply(lease: &mut LeaseRow, said: &Said, at: UnixMillis) -> bool {
 
 /// Attempts have begun: so have their jobs.
 async fn begin_jobs(session: &mut Session, begun: Vec<(&Found, UnixMillis)>) -> Result<()> {
-    let jobs: BTreeMap<JobId, _> = begun.into_iter().map(|one| (one.0.lease.job_id, one)).collect();
-    for (job, (found, at)) in jobs {
-        if found.job_state == JobState::Ready {
-            move_job(session, job, JobState::Running, found.job_reason.as_deref(), at).await?;
-        } else if found.job_started_at.is_none() {
+    let first = begun.into_iter().filter(|(found, _)| !found.job_has_begun);
+    let at: BTreeMap<JobId, UnixMillis> = first.map(|(found, at)| (found.lease.job_id, at)).collect();
+    if at.is_empty() {
+        return Ok(());
+    }
+    let ids = items(at.keys().map(|job| args![job]));
+    session.hold(&HOLD_JOBS, vec![ids.clone()]).await?;
+    let jobs: Vec<Beginning> = session.all(BEGINNING.text(session), vec![ids]).await?;
+    for job in jobs {
+        let Some(at) = at.get(&job.id) else { continue };
+        if job.state == JobState::Ready {
+            move_job(session, job.id, JobState::Running, job.reason.as_deref(), *at).await?;
+        } else if job.started_at.is_none() {
             let sql = "UPDATE jobs SET started_at = $2, updated_at = $2 WHERE id = $1";
-            session.run(sql, args![job, at]).await?;
+            session.run(sql, args![job.id, at]).await?;
         }
     }
     Ok(())

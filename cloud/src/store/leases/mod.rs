@@ -15,7 +15,7 @@ use super::sql::row;
 use super::{JobRow, TaskRow};
 
 pub(super) use marks::{Mark, mark_all};
-pub(super) use transitions::{end_and_put_back, hold_jobs_of, live_of_job, live_of_worker, release};
+pub(super) use transitions::{end_and_put_back, hold_tasks_of, live_of_job, live_of_worker, release};
 
 row! {
     /// A lease, and the attempt under it.

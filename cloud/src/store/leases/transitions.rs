@@ -1,10 +1,10 @@
 //! The steps of a lease inside a transaction.
 //!
-//! Each first takes its turn on the job, then reads what is true, then changes job, task and lease together.
-//! Whoever changes jobs, tasks or leases takes the jobs first, ascending and at once as strongly as it will
-//! need them, so two of them cannot wait for each other. Renewals take no job, only leases and then workers,
-//! each ascending; a release that takes leases of several jobs and a renewal may still meet, and what
-//! PostgreSQL undoes then runs again (`begin_write`).
+//! Each first holds the task, then reads what is true, then changes task, lease and job together. Everybody
+//! takes tasks, then leases, then jobs, then workers, each ascending and at once as strongly as it will need
+//! them, so two of them cannot wait for each other (where two do, PostgreSQL undoes one, which then runs again:
+//! `begin_write`). A job is where all who work on it meet: what happens many times a second holds it as short
+//! as can be (frames) or not at all (marks).
 
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
@@ -17,9 +17,13 @@ use crate::store::jobs::locked_job;
 use crate::store::sql::{Number, Session, Template, args, items};
 use crate::store::{Result, StoreError, TaskRow};
 
-static JOBS_OF_LEASES: Template = Template::new(
-    "SELECT id FROM jobs WHERE id IN (
-         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
+static TASKS_OF_LEASES: Template = Template::new(
+    "SELECT id FROM tasks WHERE id IN (
+         SELECT leases.task_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
+);
+
+static LIVE_LEASES: Template = Template::new(
+    "SELECT id FROM leases WHERE ended_at IS NULL AND id IN (SELECT item.value ->> 0 FROM {items}) {lock}",
 );
 
 static JOBS_ALONE: Template = Template::new(
@@ -27,25 +31,36 @@ static JOBS_ALONE: Template = Template::new(
          SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {alone}",
 );
 
-/// Takes turns with everybody else who changes the jobs of these leases, but for grants of other tasks.
-pub(in crate::store) async fn hold_jobs_of(
+/// Takes turns with everybody else who changes the tasks of these leases.
+pub(in crate::store) async fn hold_tasks_of(
     session: &mut Session,
     leases: impl Iterator<Item = LeaseId> + Send,
 ) -> Result<()> {
-    session.hold(&JOBS_OF_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
+    session.hold(&TASKS_OF_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
 }
 
-/// The lease, if it is live under that fence; its job is then locked.
+/// Takes turns with everybody else who changes those of these leases that are live.
+pub(super) async fn hold_leases(
+    session: &mut Session,
+    leases: impl Iterator<Item = LeaseId> + Send,
+) -> Result<()> {
+    session.hold(&LIVE_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
+}
+
+/// Takes turns on these leases, their tasks and their jobs, of which nothing is granted meanwhile.
+async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
+    hold_tasks_of(session, leases.iter().copied()).await?;
+    hold_leases(session, leases.iter().copied()).await?;
+    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await
+}
+
+/// The lease, if it is live under that fence; its task and job are then locked.
 pub(super) async fn live_lease(session: &mut Session, id: LeaseId, fence: u64) -> Result<LeaseRow> {
     let sql = "SELECT * FROM leases WHERE id = $1";
+    lock_all_of(session, &[id]).await?;
     let found: Option<LeaseRow> = session.optional(sql, args![id]).await?;
-    let Some(row) = found else { return Err(StoreError::StaleFence) };
-    session.lock_job(row.job_id).await?;
-    let row: LeaseRow = session.one(sql, args![id]).await?;
-    if row.ended_at.is_some() || row.fence != fence {
-        return Err(StoreError::StaleFence);
-    }
-    Ok(row)
+    let live = found.filter(|row| row.ended_at.is_none() && row.fence == fence);
+    live.ok_or(StoreError::StaleFence)
 }
 
 /// Ends a live lease as its worker said.
@@ -157,7 +172,7 @@ pub(in crate::store) async fn release(
     outcome: Outcome,
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
-    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await?;
+    lock_all_of(session, leases).await?;
     let sql = "SELECT * FROM leases WHERE id = $1 AND ended_at IS NULL";
     let mut released = Vec::new();
     for lease in leases {
@@ -175,7 +190,7 @@ pub(super) async fn release_expired(
     leases: &[LeaseId],
     now: UnixMillis,
 ) -> Result<Vec<LeaseRow>> {
-    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await?;
+    lock_all_of(session, leases).await?;
     let mut released = Vec::new();
     for lease in leases {
         if let Some(row) = expired_lease(session, *lease, now).await? {

@@ -38,9 +38,8 @@ impl Template {
 }
 
 /// Statements over rows that go to the database as one, so that the way there is gone once: each with `$1` as
-/// its own rows, in no order (PostgreSQL runs them as of one moment, the last one first): none may change,
-/// wait for or rest on what another one changes, nor rest on an order in which rows are taken. Rows come from
-/// the last one only.
+/// its own rows, in no order (PostgreSQL runs them as of one moment): none may change,
+/// wait for or rest on what another one changes. It gives no rows.
 pub struct Script {
     steps: &'static [&'static str],
     lite: OnceLock<String>,
@@ -71,10 +70,9 @@ impl Script {
 }
 
 fn nested(steps: &[String]) -> String {
-    let Some((last, before)) = steps.split_last() else { return String::new() };
     let named = |(step, number): (&String, usize)| format!("step_{number} AS ({step})");
-    let before: Vec<_> = before.iter().zip(1..).map(named).collect();
-    if before.is_empty() { last.clone() } else { format!("WITH {} {last}", before.join(", ")) }
+    let named: Vec<_> = steps.iter().zip(1..).map(named).collect();
+    format!("WITH {} SELECT 1", named.join(", "))
 }
 
 fn filled<D: Dialect>(text: &str) -> String {

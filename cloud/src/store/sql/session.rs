@@ -107,12 +107,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a script with the rows of each of its statements; all rows of the last one.
-    pub async fn script<T: FromRow>(&mut self, script: &'static Script, rows: Vec<Value>) -> Result<Vec<T>> {
-        self.all(script.text(self), rows).await
-    }
-
-    /// Runs a script none of whose statements gives rows.
+    /// Runs a script with the rows of each of its statements.
     pub async fn run_script(&mut self, script: &'static Script, rows: Vec<Value>) -> Result<()> {
         self.run(script.text(self), rows).await.map(|_| ())
     }

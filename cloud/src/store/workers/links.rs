@@ -12,7 +12,9 @@ use crate::store::sql::{Column as _, Number, Session, Template, args, items, row
 use crate::store::{LeaseRow, Result, Store};
 
 /// Rows that one statement of a batch changes: five values each stay far below both databases' limits.
-const ROWS_A_STATEMENT: usize = 100;
+const BEATS_A_STATEMENT: usize = 100;
+/// The same of leases, which travel as one value.
+const RENEWALS_A_STATEMENT: usize = 500;
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,15 @@ pub async fn by_bearers(
         .collect();
     Ok((0..bearers.len()).map(|number| Ok(of_item.remove(&number))).collect())
 }
+
+static RENEW: Template = Template::new(
+    "WITH held AS (
+         SELECT leases.id, CAST(item.value ->> 1 AS BIGINT) AS until FROM {items} CROSS JOIN leases
+         WHERE leases.id = item.value ->> 0 AND leases.ended_at IS NULL
+           AND leases.expires_at < CAST(item.value ->> 1 AS BIGINT) {lock})
+     UPDATE leases SET expires_at = held.until FROM held
+     WHERE leases.id = held.id AND leases.ended_at IS NULL AND leases.expires_at < held.until",
+);
 
 /// A connection that was let in.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,14 +204,11 @@ impl Store {
         renew.sort_unstable();
         self.begin_write(move |session| {
             Box::pin(async move {
-                for some in renew.chunks(ROWS_A_STATEMENT) {
-                    let wanted = table(1, some.len());
-                    let select = format!("SELECT id FROM leases WHERE id IN {wanted} AND ended_at IS NULL");
-                    session.lock_rows(select, some.iter().map(|(lease, _)| lease.value()).collect()).await?;
-                    let values = some.iter().flat_map(|(lease, until)| args![lease, until]).collect();
-                    session.run(renew_text(some.len()), values).await?;
+                for some in renew.chunks(RENEWALS_A_STATEMENT) {
+                    let renewed = items(some.iter().map(|(lease, until)| args![lease, until]));
+                    session.run(RENEW.text(session), vec![renewed]).await?;
                 }
-                for some in heartbeats.chunks(ROWS_A_STATEMENT) {
+                for some in heartbeats.chunks(BEATS_A_STATEMENT) {
                     let wanted = table(1, some.len());
                     let select = format!("SELECT id FROM workers WHERE id IN {wanted}");
                     session.lock_rows(select, some.iter().map(|beat| beat.worker.value()).collect()).await?;
@@ -224,15 +232,5 @@ fn beats_text(rows: usize) -> String {
              live = COALESCE(beats.live, workers.live)
          FROM beats WHERE workers.id = beats.worker AND workers.link_id = beats.link",
         table(rows, 5)
-    )
-}
-
-fn renew_text(rows: usize) -> String {
-    format!(
-        "WITH renewed (lease, until) AS (VALUES {})
-         UPDATE leases SET expires_at = renewed.until
-         FROM renewed WHERE leases.id = renewed.lease AND leases.ended_at IS NULL
-           AND leases.expires_at < renewed.until",
-        table(rows, 2)
     )
 }

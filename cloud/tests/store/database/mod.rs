@@ -5,5 +5,6 @@ mod durability;
 mod plans;
 mod schema;
 mod statements;
+mod together;
 mod turns;
 mod unanswered;
