@@ -38,7 +38,7 @@ pub use logs::LogRow;
 pub use replicas::{Beat, LeaseNews, ReplicaRow, WorkerNews};
 pub use sql::SchemaError;
 pub use sql::page::{Cursor, PAGE_ROWS, PAGE_ROWS_MAX, PageOf, PageRequest};
-pub use tasks::{NewTaskRow, ReadyTask, TaskRow};
+pub use tasks::{LiveLeaseRow, NewTaskRow, OpenTaskRow, ReadyTask, TaskRow};
 pub use uploads::blobs::BlobRow;
 pub use uploads::removals::{REMOVALS_A_PAGE, RemovalRow};
 pub use uploads::{NewUploadRow, PartRow, UploadRow, UploadState};

@@ -31,7 +31,8 @@ const ANNOUNCE_AFTER: Millis = Millis(200);
 const LOOK_AGAIN_EVERY: Millis = Millis::from_secs(30);
 /// The same where other replicas change them and cannot tell.
 const LOOK_OFTEN_EVERY: Millis = Millis::from_secs(5);
-/// Looks that others ask for are so far apart: the owner should soon cut more tasks, who attends only shows.
+/// Looks that others ask for are so far apart at least, where others take its tasks so fast that more must be
+/// cut soon, and at most.
 const LOOKS_APART: (Millis, Millis) = (Millis(200), Millis(2_000));
 
 /// The actor of one job.
@@ -50,7 +51,13 @@ pub(super) struct Job {
     /// This replica owns the job; else it attends it. Shared with the registry, which keeps it current.
     owns: Rc<Cell<bool>>,
     looked_at: Mono,
+    /// The next look that others ask for comes so long after the last.
+    look_after: Millis,
     looking_soon: Option<SpawnHandle>,
+    /// The rows are being read, so long after they were read before.
+    reading: Option<Millis>,
+    /// They are to be read once more then.
+    reads_again: bool,
     announcing: Option<SpawnHandle>,
     keeping_lines: Option<SpawnHandle>,
 }
@@ -88,7 +95,10 @@ impl Job {
             is_excused,
             owns: parts.owns,
             looked_at,
+            look_after: LOOKS_APART.0,
             looking_soon: None,
+            reading: None,
+            reads_again: false,
             announcing: None,
             keeping_lines: None,
         })
@@ -210,7 +220,8 @@ impl Job {
         if self.looking_soon.is_some() {
             return;
         }
-        let apart = if self.owns.get() { LOOKS_APART.0 } else { LOOKS_APART.1 };
+        // Who does not own the job only shows it.
+        let apart = if self.owns.get() { self.look_after } else { LOOKS_APART.1 };
         let since = self.looked_at.until(self.mono());
         let after = Millis(apart.0.saturating_sub(since.0));
         self.looking_soon = Some(context.run_later(after.to_duration(), |actor, context| {
@@ -231,10 +242,36 @@ impl Job {
         self.reach.ports.clock.now().mono
     }
 
+    /// Reads the rows: once at a time, and once more if somebody asked meanwhile.
     pub(super) fn reload(&mut self, context: &mut Context<Self>) {
-        self.looked_at = self.mono();
-        let changes = self.tracking.changes();
-        self.run(effects::reload(Rc::clone(&self.reach), self.id, changes), context);
+        if self.reading.is_some() {
+            self.reads_again = true;
+            return;
+        }
+        let now = self.mono();
+        self.reading = Some(self.looked_at.until(now));
+        self.looked_at = now;
+        self.tracking.read_begins();
+        self.run(effects::reload(Rc::clone(&self.reach), self.id), context);
+    }
+
+    /// The rows were read, or not; returns how long after the ones before.
+    pub(super) fn read_ended(&mut self) -> Millis {
+        self.reading.take().unwrap_or(Millis(0))
+    }
+
+    /// Reads the rows if somebody asked while they were read.
+    pub(super) fn read_again(&mut self, context: &mut Context<Self>) {
+        if std::mem::take(&mut self.reads_again) {
+            self.reload(context);
+        }
+    }
+
+    /// Others took so many of its waiting tasks in that time, unseen, and so many are left: the next look is
+    /// to come before half of these are gone too.
+    pub(super) fn plan_look(&mut self, within: Millis, taken: u32, left: u32) {
+        let half = (within.0 * u64::from(left)).checked_div(2 * u64::from(taken));
+        self.look_after = Millis(half.unwrap_or(u64::MAX).clamp(LOOKS_APART.0.0, LOOKS_APART.1.0));
     }
 
     /// What may have been done makes the memory worthless: the keeper builds a new actor from the rows.

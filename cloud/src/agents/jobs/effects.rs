@@ -48,10 +48,15 @@ impl Reach {
         self.ports.clock.now().wall
     }
 
-    /// Says "look again" to every dispatcher; losing it costs its next round.
+    /// Tasks may be ready: says "look again" to every dispatcher; losing it costs its next round.
     pub fn wake(&self) {
-        actix_rt::spawn(drop_answer(self.dispatcher.ask(Wake)));
+        self.wake_here();
         self.ports.peers.tell(Nudge::Wake);
+    }
+
+    /// A slot of this replica may be free, which is nothing to the others.
+    pub fn wake_here(&self) {
+        actix_rt::spawn(drop_answer(self.dispatcher.ask(Wake)));
     }
 
     pub fn announce(&self, told: Announce) {
@@ -115,8 +120,7 @@ where
 
 /// The job's row is read last: what it says about ends is then no older than the tasks.
 pub(super) async fn read_rows(store: &Store, job: JobId) -> Result<Rows, StoreError> {
-    let open = retried(|| store.open_tasks_of(job)).await?;
-    let leases = retried(|| store.live_leases_of_job(job)).await?;
+    let (open, leases) = retried(|| store.open_work_of(job)).await?;
     Ok(Rows { job: retried(|| store.job(job)).await?, open, leases })
 }
 
@@ -127,8 +131,8 @@ pub(super) async fn read_to_build(store: &Store, job: JobId) -> Result<(Rows, Fr
     Ok((rows, FrameTimes { count, total }))
 }
 
-pub(super) async fn reload(reach: Rc<Reach>, job: JobId, changes: u64) -> Happened {
-    Happened::Reloaded(Box::new(read_rows(&reach.ports.store, job).await), changes)
+pub(super) async fn reload(reach: Rc<Reach>, job: JobId) -> Happened {
+    Happened::Reloaded(Box::new(read_rows(&reach.ports.store, job).await))
 }
 
 pub(super) async fn cut(reach: Rc<Reach>, job: JobId, planned_before: u32, sets: Vec<FrameSet>) -> Happened {

@@ -3,7 +3,9 @@
 use pictor_actors::ids::LeaseId;
 use pictor_cloud_domain::task::Verdict;
 
-use crate::store::{EndedAttempt, JobRow, LeaseRow, LogRow, NewTaskRow, StoreError, TaskRow};
+use crate::store::{
+    EndedAttempt, JobRow, LeaseRow, LiveLeaseRow, LogRow, NewTaskRow, OpenTaskRow, StoreError,
+};
 
 /// Something a job's effect did or could not do.
 pub(super) enum Happened {
@@ -15,8 +17,8 @@ pub(super) enum Happened {
     LeaseGivenBack(LeaseId, Result<Vec<LeaseRow>, StoreError>),
     /// A failed attempt was judged and ended, or not.
     AttemptJudged(LeaseId, Box<Result<(EndedAttempt, Verdict), StoreError>>),
-    /// The rows were read anew (when so many changes had been seen), or not.
-    Reloaded(Box<Result<Rows, StoreError>>, u64),
+    /// The rows were read anew, or not.
+    Reloaded(Box<Result<Rows, StoreError>>),
     /// It was looked whether the job is done.
     EndChecked(Result<Option<JobRow>, StoreError>),
     /// The job was failed at once, or not.
@@ -30,6 +32,6 @@ pub(super) enum Happened {
 /// The rows of a job that its actor works with.
 pub(super) struct Rows {
     pub job: JobRow,
-    pub open: Vec<TaskRow>,
-    pub leases: Vec<LeaseRow>,
+    pub open: Vec<OpenTaskRow>,
+    pub leases: Vec<LiveLeaseRow>,
 }

@@ -100,7 +100,7 @@ impl Job {
             AttemptOutcome::Rendered => {
                 self.tracking.rendered(lease.lease);
                 self.run(effects::keep_rendered(Rc::clone(&self.reach), lease), context);
-                self.reach.wake();
+                self.reach.wake_here();
             }
             AttemptOutcome::Stopped => {
                 self.run(effects::give_back(Rc::clone(&self.reach), lease.lease, Outcome::Stopped), context);
@@ -163,13 +163,15 @@ impl Job {
                 Ok((ended, verdict)) => self.on_judged(lease, &ended, &verdict, context),
                 Err(error) => self.failed("end of an attempt", &error, context),
             },
-            Happened::Reloaded(rows, changes) => match *rows {
-                // Something was heard while they were read: a lease may be newer than they are.
-                Ok(_) if changes != self.tracking.changes() => self.reload(context),
-                Ok(rows) => self.on_reloaded(&rows, context),
-                Err(error @ StoreError::Unknown(_)) => self.failed("look at the rows", &error, context),
-                Err(error) => tracing::warn!(job = %self.id, %error, "rows were not read"),
-            },
+            Happened::Reloaded(rows) => {
+                let within = self.read_ended();
+                match *rows {
+                    Ok(rows) => self.on_reloaded(&rows, within, context),
+                    Err(error @ StoreError::Unknown(_)) => self.failed("look at the rows", &error, context),
+                    Err(error) => tracing::warn!(job = %self.id, %error, "rows were not read"),
+                }
+                self.read_again(context);
+            }
             Happened::EndChecked(Ok(Some(row))) => self.on_ended(&row),
             Happened::EndChecked(Ok(None)) => {}
             Happened::EndChecked(Err(error)) => self.failed("end of the job", &error, context),
@@ -238,7 +240,7 @@ impl Job {
         self.end_if_through(context);
     }
 
-    fn on_reloaded(&mut self, rows: &Rows, context: &mut Context<Self>) {
+    fn on_reloaded(&mut self, rows: &Rows, within: Millis, context: &mut Context<Self>) {
         let (state_before, is_live) = (self.tracking.life.state, rows.job.state.is_live());
         // A lease that has ended is dropped at once, also of a paused job; `JobPaused` is for those that
         // still run.
@@ -251,7 +253,10 @@ impl Job {
             | JobState::Completed
             | JobState::Failed => CancelReason::Superseded,
         };
-        for (lease, held) in self.tracking.take_rows(&rows.job, &rows.open, &rows.leases) {
+        let waiting = self.tracking.pending();
+        let gone = self.tracking.take_rows(&rows.job, &rows.open, &rows.leases);
+        self.plan_look(within, waiting.saturating_sub(self.tracking.pending()), self.tracking.pending());
+        for (lease, held) in gone {
             self.reach.cancel(held.worker, LeaseRef { lease, fence: held.fence }, reason);
         }
         if rows.job.state != state_before {
@@ -266,7 +271,7 @@ impl Job {
         }
         self.cut_if_needed(context);
         self.end_if_through(context);
-        self.reach.wake();
+        self.reach.wake_here();
     }
 
     fn on_ended(&mut self, row: &JobRow) {
@@ -310,7 +315,7 @@ impl Handler<FrameStored> for Job {
                 self.reach.cancel(other.worker_id, lease, CancelReason::Superseded);
             }
             self.tell_owner();
-            self.reach.wake();
+            self.reach.wake_here();
         }
         self.cut_if_needed(context);
         if stored.job_completed {

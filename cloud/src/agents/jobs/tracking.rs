@@ -13,7 +13,7 @@ use pictor_cloud_domain::job::eta::{self, FrameTimes, Outlook};
 use pictor_cloud_domain::job::{FrameSet, Job, JobState};
 
 use crate::agents::job_live::{InHand, JobLive};
-use crate::store::{JobRow, LeaseRow, NewTaskRow, TaskRow};
+use crate::store::{JobRow, LeaseRow, LiveLeaseRow, NewTaskRow, OpenTaskRow};
 
 /// A live job.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ pub(super) struct Tracking {
     open: BTreeMap<TaskId, OpenTask>,
     leases: BTreeMap<LeaseId, Held>,
     pending: u32,
-    /// Rises with each change to tasks and leases: rows that were read before are then no news.
-    changes: u64,
+    /// Tasks that changed here since rows began to be read: of these the rows are no news.
+    touched: BTreeSet<TaskId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,12 @@ pub(super) struct Held {
 impl Tracking {
     /// The job as its rows say; `None` if its frame expression cannot be read, which the constructor of jobs
     /// prevents.
-    pub fn of_rows(row: &JobRow, open: &[TaskRow], leases: &[LeaseRow], times: FrameTimes) -> Option<Self> {
+    pub fn of_rows(
+        row: &JobRow,
+        open: &[OpenTaskRow],
+        leases: &[LiveLeaseRow],
+        times: FrameTimes,
+    ) -> Option<Self> {
         let mut tracking = Self {
             account: row.account_id,
             life: life_of(row),
@@ -75,42 +80,59 @@ impl Tracking {
             open: BTreeMap::new(),
             leases: BTreeMap::new(),
             pending: 0,
-            changes: 0,
+            touched: BTreeSet::new(),
         };
         tracking.take_rows(row, open, leases);
         Some(tracking)
     }
 
-    /// The rows anew; what is known beyond them (frames in hand) stays. Returns the leases that are no more.
-    pub fn take_rows(&mut self, row: &JobRow, open: &[TaskRow], leases: &[LeaseRow]) -> Vec<(LeaseId, Held)> {
+    /// Rows begin to be read: what changes from here on is newer than they are.
+    pub fn read_begins(&mut self) {
+        self.touched.clear();
+    }
+
+    /// The rows anew, but for what changed here since they began to be read; what is known beyond them
+    /// (frames in hand) stays. Returns the leases that are no more.
+    pub fn take_rows(
+        &mut self,
+        row: &JobRow,
+        open: &[OpenTaskRow],
+        leases: &[LiveLeaseRow],
+    ) -> Vec<(LeaseId, Held)> {
         self.life = life_of(row);
-        (self.frames_planned, self.chunk) = (row.frames_planned, row.chunk);
+        // A cut may be newer than the row; none is ever undone.
+        self.frames_planned = self.frames_planned.max(row.frames_planned);
+        self.chunk = row.chunk;
         (self.frames_done, self.frames_failed) = (row.frames_done, row.frames_failed);
-        let before = std::mem::take(&mut self.leases);
-        self.open = open
-            .iter()
-            .map(|task| (task.id, OpenTask { frames_total: task.frames_total, lease: None }))
-            .collect();
-        self.pending = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        for lease in leases {
-            self.granted(lease);
-            if let (Some(now), Some(then)) = (self.leases.get_mut(&lease.id), before.get(&lease.id)) {
-                now.in_hand = then.in_hand;
-            }
+        let touched = std::mem::take(&mut self.touched);
+        self.open.retain(|id, _| touched.contains(id));
+        let (kept, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.leases).into_iter().partition(|(_, held)| touched.contains(&held.task));
+        self.leases = kept;
+        for task in open.iter().filter(|task| !touched.contains(&task.id)) {
+            self.open.insert(task.id, OpenTask { frames_total: task.frames_total, lease: None });
         }
+        for lease in leases.iter().filter(|lease| !touched.contains(&lease.task_id)) {
+            let Some(task) = self.open.get_mut(&lease.task_id) else { continue };
+            task.lease = Some(lease.id);
+            let in_hand = before.get(&lease.id).and_then(|then| then.in_hand);
+            self.leases.insert(lease.id, Held { in_hand, ..held_of(lease) });
+        }
+        let pending = self.open.values().filter(|task| task.lease.is_none()).count();
+        self.pending = u32::try_from(pending).unwrap_or(u32::MAX);
         before.into_iter().filter(|(lease, _)| !self.leases.contains_key(lease)).collect()
     }
 
-    /// Moves on whenever tasks or leases change.
-    pub fn changes(&self) -> u64 {
-        self.changes
+    /// Tasks that wait for a slot.
+    pub fn pending(&self) -> u32 {
+        self.pending
     }
 
     /// Tasks were cut and stored.
     pub fn cut(&mut self, row: &JobRow, tasks: &[NewTaskRow]) {
-        self.changes += 1;
         self.frames_planned = row.frames_planned;
         for task in tasks {
+            self.touched.insert(task.id);
             let open = OpenTask { frames_total: task.frames_total, lease: None };
             if self.open.insert(task.id, open).is_none() {
                 self.pending += 1;
@@ -132,8 +154,8 @@ impl Tracking {
     }
 
     fn hold(&mut self, lease: LeaseId, held: Held) {
-        self.changes += 1;
         let Some(task) = self.open.get_mut(&held.task) else { return };
+        self.touched.insert(held.task);
         match task.lease.replace(lease) {
             None => self.pending = self.pending.saturating_sub(1),
             Some(older) if older != lease => drop(self.leases.remove(&older)),
@@ -169,8 +191,8 @@ impl Tracking {
 
     /// The lease is over and its task waits again.
     pub fn released(&mut self, lease: LeaseId) -> Option<Held> {
-        self.changes += 1;
         let held = self.leases.remove(&lease)?;
+        self.touched.insert(held.task);
         if let Some(task) = self.open.get_mut(&held.task)
             && task.lease == Some(lease)
         {
@@ -192,7 +214,7 @@ impl Tracking {
 
     /// The task has ended.
     pub fn task_ended(&mut self, task: TaskId) {
-        self.changes += 1;
+        self.touched.insert(task);
         let Some(open) = self.open.remove(&task) else { return };
         match open.lease {
             Some(lease) => drop(self.leases.remove(&lease)),
@@ -260,6 +282,109 @@ impl Tracking {
     }
 }
 
+fn held_of(row: &LiveLeaseRow) -> Held {
+    let is_running = row.started_at.is_some() && row.outcome.is_none();
+    Held { task: row.task_id, worker: row.worker_id, fence: row.fence, is_running, in_hand: None }
+}
+
 fn life_of(row: &JobRow) -> Job {
     Job { state: row.state, started_at: row.started_at, ended_at: row.ended_at, reason: row.reason.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use pictor_actors::ids::JobId;
+    use pictor_actors::protocol::assignment::RenderSettings;
+    use pictor_actors::units::BlobHash;
+
+    use super::*;
+
+    fn job(frames_planned: u32) -> JobRow {
+        JobRow {
+            id: JobId::from_u128(1),
+            account_id: AccountId::from_u128(1),
+            name: "film".to_owned(),
+            state: JobState::Running,
+            reason: None,
+            priority: 50,
+            source_hash: BlobHash::from_bytes([1; 32]),
+            inputs_hash: None,
+            main: "scene.blend".to_owned(),
+            settings: RenderSettings::default(),
+            engine: None,
+            frame_time_limit_ms: 1_000,
+            frames: "1-9".to_owned(),
+            frames_total: 9,
+            frames_planned,
+            frames_done: 0,
+            frames_failed: 0,
+            render_ms_total: 0,
+            chunk: Some(1),
+            created_at: UnixMillis(0),
+            started_at: Some(UnixMillis(0)),
+            ended_at: None,
+            updated_at: UnixMillis(0),
+            version: 1,
+        }
+    }
+
+    fn open(tasks: &[u128]) -> Vec<OpenTaskRow> {
+        tasks.iter().map(|n| OpenTaskRow { id: TaskId::from_u128(*n), frames_total: 1 }).collect()
+    }
+
+    /// Each of the task of the same number.
+    fn live(leases: &[u128]) -> Vec<LiveLeaseRow> {
+        let row = |n: &u128| LiveLeaseRow {
+            id: LeaseId::from_u128(*n),
+            task_id: TaskId::from_u128(*n),
+            worker_id: WorkerId::from_u128(1),
+            fence: 1,
+            started_at: None,
+            outcome: None,
+        };
+        leases.iter().map(row).collect()
+    }
+
+    fn tracking() -> Tracking {
+        let times = FrameTimes { count: 0, total: Millis(0) };
+        Tracking::of_rows(&job(4), &open(&[1, 2, 3, 4]), &live(&[1, 2]), times).unwrap()
+    }
+
+    fn held(task: u128) -> Held {
+        let (task, worker) = (TaskId::from_u128(task), WorkerId::from_u128(1));
+        Held { task, worker, fence: 1, is_running: false, in_hand: None }
+    }
+
+    fn leases(tracking: &Tracking) -> Vec<u128> {
+        tracking.leases().into_iter().map(|(lease, _)| lease.as_u128()).collect()
+    }
+
+    #[test]
+    fn rows_tell_what_others_did_and_which_leases_are_no_more() {
+        let mut tracking = tracking();
+        tracking.in_hand(LeaseId::from_u128(1), Some((7, None)));
+        tracking.read_begins();
+        let gone = tracking.take_rows(&job(5), &open(&[1, 3, 5]), &live(&[1, 3]));
+        assert_eq!(gone.iter().map(|(lease, _)| lease.as_u128()).collect::<Vec<_>>(), [2]);
+        assert_eq!((leases(&tracking), tracking.pending(), tracking.frames_planned), (vec![1, 3], 1, 5));
+        assert_eq!(tracking.live(UnixMillis(0)).in_hand.len(), 1, "the frame in hand stays");
+    }
+
+    #[test]
+    fn what_changed_here_while_the_rows_were_read_is_newer_than_they_are() {
+        let mut tracking = tracking();
+        tracking.read_begins();
+        tracking.task_ended(TaskId::from_u128(1));
+        tracking.released(LeaseId::from_u128(2));
+        tracking.started(LeaseId::from_u128(3), held(3));
+        let cut = [NewTaskRow { id: TaskId::from_u128(5), frames: "5".to_owned(), frames_total: 1 }];
+        tracking.cut(&job(5), &cut);
+        let gone = tracking.take_rows(&job(4), &open(&[1, 2, 3, 4]), &live(&[1, 2]));
+        assert_eq!(gone, [], "none is taken for one that ended");
+        assert_eq!((leases(&tracking), tracking.pending(), tracking.frames_planned), (vec![3], 3, 5));
+        // The next rows know it all.
+        tracking.read_begins();
+        tracking.take_rows(&job(5), &open(&[2, 3, 4, 5]), &live(&[3, 4]));
+        assert_eq!((leases(&tracking), tracking.pending()), (vec![3, 4], 2));
+    }
 }

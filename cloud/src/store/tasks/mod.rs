@@ -2,9 +2,10 @@
 
 mod ready;
 
-use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId};
+use pictor_actors::ids::{AccountId, JobId, LeaseId, TaskId, WorkerId};
 use pictor_actors::protocol::FailureClass;
 use pictor_actors::units::UnixMillis;
+use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::task::TaskState;
 
 use super::sql::{args, row};
@@ -63,6 +64,34 @@ pub struct NewTaskRow {
     pub frames_total: u32,
 }
 
+row! {
+    /// What a job's actor remembers of a task that has not ended.
+    pub struct OpenTaskRow {
+        /// The task.
+        pub id: TaskId,
+        /// How many frames.
+        pub frames_total: u32,
+    }
+}
+
+row! {
+    /// What a job's actor remembers of a live lease.
+    pub struct LiveLeaseRow {
+        /// The lease.
+        pub id: LeaseId,
+        /// Its task.
+        pub task_id: TaskId,
+        /// Who holds it.
+        pub worker_id: WorkerId,
+        /// Its fence.
+        pub fence: u64,
+        /// Its attempt began.
+        pub started_at: Option<UnixMillis>,
+        /// `Rendered`: all is rendered, and on its way.
+        pub outcome: Option<Outcome>,
+    }
+}
+
 impl Store {
     /// The job's tasks, in order.
     pub async fn tasks_of(&self, job: JobId, page: &PageRequest) -> Result<PageOf<TaskRow>> {
@@ -76,6 +105,17 @@ impl Store {
     /// The task.
     pub async fn task(&self, id: TaskId) -> Result<TaskRow> {
         self.one("SELECT * FROM tasks WHERE id = $1", args![id]).await
+    }
+
+    /// The job's tasks that have not ended, and then its live leases; both in order. Asked often, so little
+    /// of each, and not joined: while the tables are young PostgreSQL would read all leases there are.
+    pub async fn open_work_of(&self, job: JobId) -> Result<(Vec<OpenTaskRow>, Vec<LiveLeaseRow>)> {
+        let mut session = self.reader().await?;
+        let sql = "SELECT id, frames_total FROM tasks WHERE job_id = $1 AND ended_at IS NULL ORDER BY id";
+        let open = session.all(sql, args![job]).await?;
+        let sql = "SELECT id, task_id, worker_id, fence, started_at, outcome FROM leases
+                   WHERE job_id = $1 AND ended_at IS NULL ORDER BY id";
+        Ok((open, session.all(sql, args![job]).await?))
     }
 
     /// The job's tasks that have not ended, in order.
