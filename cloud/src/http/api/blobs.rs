@@ -24,11 +24,7 @@ pub async fn job_inputs(
     let job = match &caller {
         Caller::Account(_) => state.store.job_of(caller.account(), *id).await?,
         Caller::Worker(worker) => {
-            let leases = state.store.live_leases_of_worker(worker.worker.id).await?;
-            if !leases.iter().any(|lease| lease.job_id == *id) {
-                return Err(Error::not_found("job"));
-            }
-            state.store.job(*id).await?
+            state.store.job_of_worker(worker.worker.id, *id).await?.ok_or_else(|| Error::not_found("job"))?
         }
     };
     let manifest = job.inputs_hash.ok_or_else(|| Error::not_found("list of files"))?;
@@ -72,17 +68,7 @@ pub async fn get_blob(
 }
 
 async fn is_input_of(state: &AppState, caller: &WorkerCaller, hash: BlobHash) -> Answer<bool> {
-    let mut jobs: Vec<JobId> = state
-        .store
-        .live_leases_of_worker(caller.worker.id)
-        .await?
-        .into_iter()
-        .map(|lease| lease.job_id)
-        .collect();
-    jobs.sort_unstable();
-    jobs.dedup();
-    for job in jobs {
-        let Some(manifest) = state.store.job(job).await?.inputs_hash else { continue };
+    for manifest in state.store.inputs_of_worker(caller.worker.id).await? {
         if state.ingest.is_input(manifest, hash).await? {
             return Ok(true);
         }

@@ -1,15 +1,22 @@
 //! Jobs made, found and changed by hand.
 
-use pictor_actors::ids::{AccountId, JobId};
-use pictor_actors::units::UnixMillis;
+use pictor_actors::ids::{AccountId, JobId, WorkerId};
+use pictor_actors::units::{BlobHash, UnixMillis};
 use pictor_cloud_domain::job::JobState;
 
 use super::{JobPatch, JobRow, NewJobRow};
 use crate::store::sql::page::like;
-use crate::store::sql::{Session, args};
+use crate::store::sql::{Session, args, row};
 use crate::store::{ConflictKind, PageOf, PageRequest, Result, Store, StoreError};
 
 pub(super) const JOB: &str = "SELECT * FROM jobs WHERE id = $1";
+
+row! {
+    /// A manifest.
+    pub struct InputsRow {
+        pub hash: BlobHash,
+    }
+}
 
 impl Store {
     /// Makes a job without tasks. `Conflict(Exists)` if the id is taken.
@@ -90,6 +97,23 @@ impl Store {
     pub async fn live_jobs(&self) -> Result<Vec<JobRow>> {
         self.all("SELECT * FROM jobs WHERE state IN ('ready', 'running', 'paused') ORDER BY id", args![])
             .await
+    }
+
+    /// The job, if the worker holds a live lease of it.
+    pub async fn job_of_worker(&self, worker: WorkerId, job: JobId) -> Result<Option<JobRow>> {
+        let sql = "SELECT * FROM jobs WHERE id = $2 AND EXISTS (
+                       SELECT leases.id FROM leases
+                       WHERE leases.worker_id = $1 AND leases.job_id = jobs.id AND leases.ended_at IS NULL)";
+        self.optional(sql, args![worker, job]).await
+    }
+
+    /// Manifests of the jobs of which the worker holds live leases, each once.
+    pub async fn inputs_of_worker(&self, worker: WorkerId) -> Result<Vec<BlobHash>> {
+        let sql = "SELECT DISTINCT jobs.inputs_hash AS hash FROM leases JOIN jobs ON jobs.id = leases.job_id
+                   WHERE leases.worker_id = $1 AND leases.ended_at IS NULL AND jobs.inputs_hash IS NOT NULL
+                   ORDER BY jobs.inputs_hash";
+        let found: Vec<InputsRow> = self.all(sql, args![worker]).await?;
+        Ok(found.into_iter().map(|row| row.hash).collect())
     }
 
     /// Changes a job by hand. `Conflict(Version)` if it is no longer the version that was read.

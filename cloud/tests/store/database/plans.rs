@@ -28,6 +28,9 @@ async fn hot_statements(store: &Store) -> Vec<String> {
     store.live_leases_of_job(job).await.unwrap();
     store.attempts_of(scene.tasks[0].id).await.unwrap();
     store.open_tasks_of(job).await.unwrap();
+    store.open_work_of(job).await.unwrap();
+    store.job_of_worker(scene.worker.id, job).await.unwrap();
+    store.inputs_of_worker(scene.worker.id).await.unwrap();
     store.tasks_of(job, &page).await.unwrap();
     store.lease_for_upload(lease.id, lease.fence, 1).await.unwrap();
     store.frames_of(job).await.unwrap();
