@@ -141,7 +141,8 @@ fn each_waiting_job_has_its_reasons_in_words() {
 #[test]
 fn workers_that_take_nothing_are_told_with_their_cause() {
     use Absence::{
-        Declined, Faulty, Finishing, LowDisk, NoBlender, NoSlot, Paused, PausedByOwner, Silent, Updating,
+        Declined, Delivering, Faulty, Finishing, LowDisk, NoBlender, NoSlot, Paused, PausedByOwner, Silent,
+        Updating,
     };
     let nobody = problem(vec![], vec![task(1, 1, 1)]);
     let dropped = &why(&nobody, &solve(&nobody))[&JobId::from_u128(1)];
@@ -156,8 +157,19 @@ fn workers_that_take_nothing_are_told_with_their_cause() {
     );
     let rested = problem(vec![SlotIn { rested: true, ..slot(1, 0) }], vec![task(1, 1, 1)]);
     let dropped = &why(&rested, &solve(&rested))[&JobId::from_u128(1)];
-    let one_of_each =
-        [PausedByOwner, LowDisk, NoBlender, Paused, Finishing, Updating, Faulty, Silent, NoSlot, Declined];
+    let one_of_each = [
+        PausedByOwner,
+        LowDisk,
+        NoBlender,
+        Paused,
+        Finishing,
+        Delivering,
+        Updating,
+        Faulty,
+        Silent,
+        NoSlot,
+        Declined,
+    ];
     let mut two_of_each = [one_of_each, one_of_each].concat();
     two_of_each.reverse();
     let lines = [words(dropped, &one_of_each), words(dropped, &two_of_each)].concat();

@@ -44,6 +44,8 @@ pub enum Absence {
     Paused,
     /// It finishes what it has.
     Finishing,
+    /// It delivers what it has rendered, which takes longer than the rendering did.
+    Delivering,
     /// It replaces its own program.
     Updating,
     /// It says that it cannot work.
@@ -183,6 +185,9 @@ fn away(absence: Absence, count: usize) -> String {
         Absence::NoBlender => format!("{workers} {is} paused because no Blender was found there"),
         Absence::Paused => format!("{workers} {is} paused"),
         Absence::Finishing => format!("{workers} {is} finishing and will take nothing new"),
+        Absence::Delivering => {
+            format!("{workers} {has} many rendered frames to upload before anything new")
+        }
         Absence::Updating => format!("{workers} {is} updating"),
         Absence::Faulty => format!("{workers} {has} a fault and cannot work"),
         Absence::Silent => format!("{workers} {has} not been heard from for a while"),

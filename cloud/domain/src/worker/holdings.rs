@@ -17,6 +17,10 @@ use crate::liveness::lost_after;
 /// A lease that so many heartbeats in a row do not name is lost on the worker.
 const UNNAMED_MAX: u8 = 3;
 
+/// A worker that has so many rendered tasks to deliver for each of its slots gets nothing new: it renders
+/// faster than its line carries, and what it has not delivered is lost with its disk.
+const DELIVERING_A_SLOT_MAX: usize = 16;
+
 /// A live lease as the store says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
@@ -248,6 +252,13 @@ impl Holdings {
         self.0.values().filter(|held| held.slot == slot && held.stage != Stage::Delivering).count()
     }
 
+    /// Whether a worker with so many slots is to deliver first what it has rendered.
+    #[must_use]
+    pub fn is_behind(&self, slots: usize) -> bool {
+        let most = slots.max(1) * DELIVERING_A_SLOT_MAX;
+        self.0.len() >= most && self.0.values().filter(|held| held.stage == Stage::Delivering).count() >= most
+    }
+
     /// How many.
     #[cfg(test)]
     fn len(&self) -> usize {
@@ -331,6 +342,22 @@ mod tests {
     fn beat(holdings: &mut Holdings, named: &[LeaseRef], at: u64) -> Compared {
         let named = named.iter().copied().collect();
         holdings.on_heartbeat(&named, &named, LEAST, Mono(at))
+    }
+
+    #[test]
+    fn a_worker_is_behind_while_too_much_of_what_it_rendered_is_on_its_way() {
+        let mut holdings = Holdings::default();
+        for n in 0..20 {
+            holdings.offer(&offer(n), None, Mono(0));
+        }
+        let rendered =
+            |holdings: &mut Holdings, n| holdings.advance(lease(n).lease, Stage::Delivering, Mono(1));
+        (0..15).for_each(|n| assert!(rendered(&mut holdings, n)));
+        assert!(!holdings.is_behind(1), "what it holds besides does not count");
+        assert!(rendered(&mut holdings, 15) && holdings.is_behind(1));
+        assert!(!holdings.is_behind(2), "two slots render twice as much");
+        holdings.remove(lease(3).lease);
+        assert!(!holdings.is_behind(1), "one is delivered");
     }
 
     #[test]

@@ -83,7 +83,9 @@ impl Handler<EndLease> for WorkerNode {
     type Result = ();
 
     fn handle(&mut self, EndLease(lease): EndLease, _context: &mut Context<Self>) {
-        if self.holdings.remove(lease).is_some_and(|held| held.stage != Stage::Delivering) {
+        let was_behind = self.is_behind();
+        let held_a_slot = self.holdings.remove(lease).is_some_and(|held| held.stage != Stage::Delivering);
+        if held_a_slot || was_behind && !self.is_behind() {
             self.report(self.wiring.now());
         }
     }

@@ -167,7 +167,15 @@ impl WorkerNode {
         if let Some(pause) = &self.pause {
             return Some(paused(pause));
         }
-        (!self.slots.iter().any(|facts| facts.enabled)).then_some(Absence::NoSlot)
+        if !self.slots.iter().any(|facts| facts.enabled) {
+            return Some(Absence::NoSlot);
+        }
+        self.is_behind().then_some(Absence::Delivering)
+    }
+
+    /// It renders faster than it delivers.
+    pub(super) fn is_behind(&self) -> bool {
+        self.holdings.is_behind(self.slots.len())
     }
 
     fn gpu_memory(&self, facts: &SlotFacts) -> Option<u64> {
