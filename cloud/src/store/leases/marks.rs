@@ -1,7 +1,7 @@
 //! What workers say of the attempts under their leases: taken, begun, rendered. Any number at a time, by the
 //! same few statements; what is said of one lease at the same time becomes one change.
 //!
-//! This happens some times for each task, so no job is held for it, but for the one whose first attempt begins.
+//! This happens some times for each task, so no job is held for it, but for one whose first attempt begins.
 
 use std::collections::BTreeMap;
 

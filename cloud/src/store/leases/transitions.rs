@@ -2,9 +2,9 @@
 //!
 //! Each first holds the task, then reads what is true, then changes task, lease and job together. Everybody
 //! takes tasks, then leases, then jobs, then workers, each ascending and at once as strongly as it will need
-//! them, so two of them cannot wait for each other (where two do, PostgreSQL undoes one, which then runs again:
-//! `begin_write`). A job is where all who work on it meet: what happens many times a second holds it as short
-//! as can be (frames) or not at all (marks).
+//! them, so two of them cannot wait for each other (where two do, PostgreSQL undoes one, which then runs
+//! again: `begin_write`). A job is where all who work on it meet: what happens many times a second holds it
+//! as short as can be (frames) or not at all (marks).
 
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
