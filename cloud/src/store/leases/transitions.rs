@@ -26,6 +26,11 @@ static LIVE_LEASES: Template = Template::new(
     "SELECT id FROM leases WHERE ended_at IS NULL AND id IN (SELECT item.value ->> 0 FROM {items}) {lock}",
 );
 
+static LIVE: Template = Template::new(
+    "SELECT COUNT(*) AS number FROM leases
+     WHERE ended_at IS NULL AND id IN (SELECT item.value ->> 0 FROM {items})",
+);
+
 static JOBS_ALONE: Template = Template::new(
     "SELECT id FROM jobs WHERE id IN (
          SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {alone}",
@@ -47,8 +52,14 @@ pub(super) async fn hold_leases(
     session.hold(&LIVE_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
 }
 
-/// Takes turns on these leases, their tasks and their jobs, of which nothing is granted meanwhile.
+/// Takes turns on these leases, their tasks and their jobs, of which nothing is granted meanwhile. Nobody is
+/// held up where none of them lives, which stays so.
 async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
+    let wanted = items(leases.iter().map(|lease| args![lease]));
+    let live: Vec<Number> = session.all(LIVE.text(session), vec![wanted]).await?;
+    if live.iter().all(|live| live.number == 0) {
+        return Ok(());
+    }
     hold_tasks_of(session, leases.iter().copied()).await?;
     hold_leases(session, leases.iter().copied()).await?;
     session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await

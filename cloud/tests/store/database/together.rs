@@ -31,7 +31,7 @@ async fn grants_and_marks_wait_for_nobody_who_counts_frames_of_the_job() {
     // As another replica does while it counts frames.
     let mut other = engine.raw_postgres().await;
     let hold = format!("BEGIN; SELECT id FROM jobs WHERE id = '{}' FOR NO KEY UPDATE", scene.job.id);
-    sqlx::raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(hold.clone())).execute(&mut other).await.unwrap();
     let marked = store.mark_lease(second.id, second.fence, LeaseState::Running, None, None, at(2));
     let marked = timeout(SOON, marked).await.expect("a mark does not wait for the job").unwrap();
     assert_eq!(marked.state, LeaseState::Running);
@@ -44,6 +44,11 @@ async fn grants_and_marks_wait_for_nobody_who_counts_frames_of_the_job() {
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     assert!(storing.await.unwrap().task_completed);
     assert_eq!(store.job(scene.job.id).await.unwrap().frames_done, 1);
+    // Whoever gives back what has ended meanwhile has nothing to wait for.
+    sqlx::raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
+    let ended = [first.id];
+    let releasing = timeout(SOON, store.release_leases(&ended, Outcome::Released, at(4)));
+    assert_eq!(releasing.await.expect("it does not wait for the job").unwrap(), []);
     other.close().await.unwrap();
     engine.end().await;
 }
