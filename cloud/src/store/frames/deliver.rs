@@ -110,7 +110,7 @@ static CLEAR_FAILURES: Template = Template::new(
      UPDATE workers SET failures_in_row = 0 FROM held WHERE workers.id = held.id",
 );
 
-/// The last but one thing of its transaction: other replicas wait for these rows from here on.
+/// As late in its transaction as can be: other replicas wait for these rows from here on.
 static COUNT_IN_JOBS: Template = Template::new(
     "WITH held AS (
          SELECT jobs.id, CAST(item.value ->> 1 AS BIGINT) AS more,
@@ -126,9 +126,11 @@ static COUNT_IN_JOBS: Template = Template::new(
 static STORE: Script = Script::new(&[KEEP_OWNERS, KEEP, COUNT_IN_TASKS, COMPLETE_TASKS, COMPLETE_LEASES]);
 
 static END_OTHERS: Template = Template::new(
-    "UPDATE leases SET state = 'ended', outcome = 'not_needed', ended_at = found.at
-     FROM (SELECT item.value ->> 0 AS task, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items}) AS found
-     WHERE leases.task_id = found.task AND leases.ended_at IS NULL RETURNING *",
+    "WITH held AS (
+         SELECT leases.id AS lease, CAST(item.value ->> 2 AS BIGINT) AS at FROM {items} CROSS JOIN leases
+         WHERE leases.task_id = item.value ->> 0 AND leases.ended_at IS NULL {lock})
+     UPDATE leases SET state = 'ended', outcome = 'not_needed', ended_at = held.at
+     FROM held WHERE leases.id = held.lease AND leases.ended_at IS NULL RETURNING *",
 );
 
 /// What is known of frames that are asked about; without those whose lease never had that fence.

@@ -6,8 +6,7 @@ use pictor_cloud_domain::job::JobState;
 use pictor_cloud_domain::lease::Outcome;
 use pictor_cloud_domain::task::TaskState;
 
-use super::listing::JOB;
-use super::{JobRow, locked_job, locked_whole_job, move_job};
+use super::{JobRow, held_job, locked_whole_job, move_job};
 use crate::store::leases::{end_and_put_back, live_of_job};
 use crate::store::sql::{Number, Template, args, items};
 use crate::store::{ConflictKind, LeaseRow, NewTaskRow, Result, Store, StoreError};
@@ -33,8 +32,7 @@ impl Store {
         self.begin_write(move |session| {
             Box::pin(async move {
                 // Grants of what was cut before go on meanwhile.
-                session.lock_rows("SELECT id FROM jobs WHERE id = $1".to_owned(), args![job]).await?;
-                let row: JobRow = session.one(JOB, args![job]).await?;
+                let row = held_job(session, job).await?;
                 if row.frames_planned != planned_before || row.state.is_ended() {
                     return Err(StoreError::Conflict(ConflictKind::State));
                 }
@@ -152,7 +150,7 @@ impl Store {
     pub async fn end_job_if_done(&self, id: JobId, now: UnixMillis) -> Result<Option<JobRow>> {
         self.begin_write(move |session| {
             Box::pin(async move {
-                let row = locked_job(session, id).await?;
+                let row = held_job(session, id).await?;
                 if row.state.is_ended() || row.frames_planned < row.frames_total {
                     return Ok(None);
                 }

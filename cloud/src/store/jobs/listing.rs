@@ -128,7 +128,7 @@ impl Store {
         let patch = patch.clone();
         self.begin_write(move |session| {
             Box::pin(async move {
-                session.lock_job(id).await?;
+                hold_job(session, id).await?;
                 let sql = "SELECT * FROM jobs WHERE id = $1 AND account_id = $2";
                 let row: JobRow = session.one(sql, args![id, account]).await?;
                 if if_version.is_some_and(|version| version != row.version) {
@@ -149,22 +149,27 @@ impl Store {
 }
 
 /// Takes turns on the job, its open tasks and their leases, as all do who change these together, and reads
-/// the job as it then is.
+/// the job as it then is. Nothing of it is granted meanwhile.
 pub(in crate::store) async fn locked_whole_job(session: &mut Session, id: JobId) -> Result<JobRow> {
     let open = "SELECT id FROM tasks WHERE job_id = $1 AND (ended_at IS NULL OR state <> 'completed')";
     session.lock_rows(open.to_owned(), args![id]).await?;
     let live = "SELECT id FROM leases WHERE job_id = $1 AND ended_at IS NULL";
     session.lock_rows(live.to_owned(), args![id]).await?;
-    locked_job(session, id).await
-}
-
-/// Takes turns on the job and reads it as it then is.
-pub(in crate::store) async fn locked_job(session: &mut Session, id: JobId) -> Result<JobRow> {
     session.lock_job(id).await?;
     session.one(JOB, args![id]).await
 }
 
-/// Moves a job that is locked.
+/// Takes turns on the job and reads it as it then is; its tasks may be granted meanwhile.
+pub(in crate::store) async fn held_job(session: &mut Session, id: JobId) -> Result<JobRow> {
+    hold_job(session, id).await?;
+    session.one(JOB, args![id]).await
+}
+
+async fn hold_job(session: &mut Session, id: JobId) -> Result<()> {
+    session.lock_rows("SELECT id FROM jobs WHERE id = $1".to_owned(), args![id]).await
+}
+
+/// Moves a job that is held.
 pub(in crate::store) async fn move_job(
     session: &mut Session,
     id: JobId,

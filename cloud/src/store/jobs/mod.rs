@@ -11,7 +11,7 @@ use pictor_cloud_domain::job::JobState;
 
 use super::sql::row;
 
-pub(super) use listing::{locked_job, locked_whole_job, move_job};
+pub(super) use listing::{held_job, locked_whole_job, move_job};
 pub use notes::{FailureRow, JobWarningRow};
 
 row! {

@@ -3,8 +3,11 @@
 //! Each first holds the task, then reads what is true, then changes task, lease and job together. Everybody
 //! takes tasks, then leases, then jobs, then workers, each ascending and at once as strongly as it will need
 //! them, so two of them cannot wait for each other (where two do, PostgreSQL undoes one, which then runs
-//! again: `begin_write`). A job is where all who work on it meet: what happens many times a second holds it
-//! as short as can be (frames) or not at all (marks).
+//! again: `begin_write`). Two may be out of that order: a grant holds the job first, but waits for no task; and
+//! what a person does to a whole job may meet a task that was cut while it waited for the job.
+//!
+//! A job is where all who work on it meet: what happens many times a second holds it as short as can be
+//! (frames) or not at all (marks).
 
 use pictor_actors::ids::{JobId, LeaseId, WorkerId};
 use pictor_actors::units::UnixMillis;
@@ -13,9 +16,8 @@ use pictor_cloud_domain::lease::{self, Lease, LeaseEvent, LeaseState, Outcome};
 use pictor_cloud_domain::task::TaskState;
 
 use super::{AttemptEnd, Failure, LeaseRow, TaskGoes};
-use crate::store::jobs::locked_job;
 use crate::store::sql::{Number, Session, Template, args, items};
-use crate::store::{Result, StoreError, TaskRow};
+use crate::store::{JobRow, Result, StoreError, TaskRow};
 
 static TASKS_OF_LEASES: Template = Template::new(
     "SELECT id FROM tasks WHERE id IN (
@@ -31,9 +33,9 @@ static LIVE: Template = Template::new(
      WHERE ended_at IS NULL AND id IN (SELECT item.value ->> 0 FROM {items})",
 );
 
-static JOBS_ALONE: Template = Template::new(
+static JOBS_OF_LEASES: Template = Template::new(
     "SELECT id FROM jobs WHERE id IN (
-         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {alone}",
+         SELECT leases.job_id FROM leases WHERE leases.id IN (SELECT item.value ->> 0 FROM {items})) {lock}",
 );
 
 /// Takes turns with everybody else who changes the tasks of these leases.
@@ -52,8 +54,8 @@ pub(super) async fn hold_leases(
     session.hold(&LIVE_LEASES, vec![items(leases.map(|lease| args![lease]))]).await
 }
 
-/// Takes turns on these leases, their tasks and their jobs, of which nothing is granted meanwhile. Nobody is
-/// held up where none of them lives, which stays so.
+/// Takes turns on these leases, their tasks and their jobs, but for grants of other tasks. Nobody is held up
+/// where none of them lives, which stays so.
 async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
     let wanted = items(leases.iter().map(|lease| args![lease]));
     let live: Vec<Number> = session.all(LIVE.text(session), vec![wanted]).await?;
@@ -62,7 +64,7 @@ async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
     }
     hold_tasks_of(session, leases.iter().copied()).await?;
     hold_leases(session, leases.iter().copied()).await?;
-    session.hold(&JOBS_ALONE, vec![items(leases.iter().map(|lease| args![lease]))]).await
+    session.hold(&JOBS_OF_LEASES, vec![items(leases.iter().map(|lease| args![lease]))]).await
 }
 
 /// The lease, if it is live under that fence; its task and job are then locked.
@@ -122,7 +124,8 @@ async fn end_lease(
         .map(|_| ())
 }
 
-/// The task of a lease that has just ended goes back to the queue; of a paused job it waits for the resume.
+/// The task of a lease that has just ended goes back to the queue; of a paused job, which is held, it waits
+/// for the resume.
 /// The fence stays: frames that are on their way still count, until somebody else gets the task.
 async fn put_back(
     session: &mut Session,
@@ -130,7 +133,7 @@ async fn put_back(
     failure: Option<&Failure>,
     not_before: UnixMillis,
 ) -> Result<()> {
-    let job = locked_job(session, lease.job_id).await?;
+    let job: JobRow = session.one("SELECT * FROM jobs WHERE id = $1", args![lease.job_id]).await?;
     let state = if job.state == JobState::Paused { TaskState::Paused } else { TaskState::Pending };
     let never_begun = u32::from(lease.started_at.is_none() && failure.is_none());
     session

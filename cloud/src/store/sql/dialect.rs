@@ -15,16 +15,13 @@ pub trait Dialect: Database + HasStatementCache {
     const BEGIN_WRITE: &'static str;
     /// Begins a transaction that only reads, and sees one moment of the database throughout.
     const BEGIN_SNAPSHOT: &'static str;
-    /// Keeps a job's row to oneself until the end of the transaction: who changes the job, its tasks or its
-    /// leases takes turns, and nobody grants one of its tasks meanwhile. Nothing on SQLite: there is one
-    /// writer anyway.
+    /// Keeps a job's row to oneself until the end of the transaction: nobody else holds it, and nobody grants
+    /// one of its tasks meanwhile. Nothing on SQLite: there is one writer anyway.
     const LOCK_JOB: Option<&'static str>;
     /// What makes a `SELECT` hold its rows, ascending, until the end of the transaction: an `UPDATE` of many
     /// rows takes them in whatever order it finds them. Who only refers to a row (a log line, a frame), or
     /// shares it, need not wait. Nothing on SQLite, as above.
     const LOCK_ROWS: Option<&'static str>;
-    /// The same, but keeps them to oneself as `LOCK_JOB` does.
-    const LOCK_ROWS_ALONE: Option<&'static str>;
     /// The same together with all but those who keep such a row to themselves.
     const SHARE_ROWS: Option<&'static str>;
     /// Takes the rows of `$1` apart, see [`super::items`].
@@ -55,7 +52,6 @@ impl Dialect for Sqlite {
     const BEGIN_SNAPSHOT: &'static str = "BEGIN";
     const LOCK_JOB: Option<&'static str> = None;
     const LOCK_ROWS: Option<&'static str> = None;
-    const LOCK_ROWS_ALONE: Option<&'static str> = None;
     const SHARE_ROWS: Option<&'static str> = None;
     const ITEMS: &'static str = "json_each($1) AS item";
     const FIRST_TASKS: (&'static str, &'static str) =
@@ -84,7 +80,6 @@ impl Dialect for Postgres {
     const BEGIN_SNAPSHOT: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     const LOCK_JOB: Option<&'static str> = Some("SELECT id FROM jobs WHERE id = $1 FOR UPDATE");
     const LOCK_ROWS: Option<&'static str> = Some(" ORDER BY id FOR NO KEY UPDATE");
-    const LOCK_ROWS_ALONE: Option<&'static str> = Some(" ORDER BY id FOR UPDATE");
     const SHARE_ROWS: Option<&'static str> = Some(" ORDER BY id FOR KEY SHARE");
     const ITEMS: &'static str = "jsonb_array_elements(CAST($1 AS JSONB)) AS item (value)";
     const FIRST_TASKS: (&'static str, &'static str) =

@@ -10,9 +10,9 @@ use super::row::Value;
 use super::session::Session;
 
 /// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
-/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`). `{lock}`,
-/// `{alone}` and `{share}` hold the rows of a `SELECT` in the order of their ids: against others who do so,
-/// against everybody, and together with all but the second. `{free}` passes over those that others hold.
+/// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`). `{lock}`
+/// and `{share}` hold the rows of a `SELECT` in the order of their ids: against others who do so, and together
+/// with these. `{free}` passes over those that others hold.
 /// `{first_tasks}` … `{of_each}`: the first few tasks for each row, named `first` in between and `tasks`
 /// outside.
 pub struct Template {
@@ -78,7 +78,6 @@ fn nested(steps: &[String]) -> String {
 fn filled<D: Dialect>(text: &str) -> String {
     text.replace("{items}", D::ITEMS)
         .replace("{lock}", D::LOCK_ROWS.unwrap_or_default())
-        .replace("{alone}", D::LOCK_ROWS_ALONE.unwrap_or_default())
         .replace("{share}", D::SHARE_ROWS.unwrap_or_default())
         .replace("{free}", D::TAKE_FREE_ROWS)
         .replace("{first_tasks}", D::FIRST_TASKS.0)

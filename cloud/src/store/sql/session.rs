@@ -74,8 +74,7 @@ impl Session {
         }
     }
 
-    /// Takes turns with everybody else who changes this job, its tasks or its leases, until the transaction
-    /// ends. Several jobs: in ascending order, so that two that wait for each other cannot be.
+    /// Keeps a job to oneself until the transaction ends: nothing of it is granted meanwhile.
     pub async fn lock_job(&mut self, id: JobId) -> Result<()> {
         let lock = match self {
             Self::Lite(_) => Sqlite::LOCK_JOB,
