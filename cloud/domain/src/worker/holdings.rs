@@ -20,6 +20,9 @@ const UNNAMED_MAX: u8 = 3;
 /// A worker that has so many rendered tasks to deliver for each of its slots gets nothing new: it renders
 /// faster than its line carries, and what it has not delivered is lost with its disk.
 const DELIVERING_A_SLOT_MAX: usize = 16;
+/// Where nothing at all was delivered for so long it is not for want of time: what is refused each time must
+/// not keep the worker from other jobs.
+const STUCK_AFTER: Millis = Millis::from_secs(600);
 
 /// A live lease as the store says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Held {
     lost_after: Option<Millis>,
     /// The attempt began.
     begun_at: Option<Mono>,
+    /// All was rendered; known here then.
+    rendered_at: Option<Mono>,
     unnamed: u8,
 }
 
@@ -115,7 +120,17 @@ pub struct Compared {
 
 /// The set.
 #[derive(Debug, Default)]
-pub struct Holdings(BTreeMap<LeaseId, Held>);
+pub struct Holdings {
+    held: BTreeMap<LeaseId, Held>,
+    delivered: Option<Delivered>,
+}
+
+/// The youngest of what was delivered.
+#[derive(Debug, Clone, Copy)]
+struct Delivered {
+    rendered_at: Mono,
+    at: Mono,
+}
 
 impl Holdings {
     /// A stored lease goes out to the worker.
@@ -129,39 +144,52 @@ impl Holdings {
             stage: Stage::Offered { answer_by: now.plus(OFFER_ANSWER_WITHIN) },
             lost_after,
             begun_at: None,
+            rendered_at: None,
             unnamed: 0,
         };
-        self.0.insert(offer.lease.lease, held);
+        self.held.insert(offer.lease.lease, held);
     }
 
     /// The lease, if it is the worker's under that fence.
     #[must_use]
     pub fn get(&self, lease: LeaseRef) -> Option<&Held> {
-        self.0.get(&lease.lease).filter(|held| held.fence == lease.fence)
+        self.held.get(&lease.lease).filter(|held| held.fence == lease.fence)
     }
 
     /// The worker got this far with a lease it has; false where it had got there before. A message that comes
     /// twice or late (said again after a reconnect) leads nowhere back: a lease whose frames are on their way
     /// would hold its slot again.
     pub fn advance(&mut self, lease: LeaseId, stage: Stage, now: Mono) -> bool {
-        let Some(held) = self.0.get_mut(&lease).filter(|held| stage.order() > held.stage.order()) else {
+        let Some(held) = self.held.get_mut(&lease).filter(|held| stage.order() > held.stage.order()) else {
             return false;
         };
         held.stage = stage;
-        if stage == Stage::Running {
-            held.begun_at = held.begun_at.or(Some(now));
+        match stage {
+            Stage::Running => held.begun_at = held.begun_at.or(Some(now)),
+            Stage::Delivering => held.rendered_at = Some(now),
+            Stage::Offered { .. } | Stage::Accepted => {}
         }
         true
     }
 
     /// The lease is over.
     pub fn remove(&mut self, lease: LeaseId) -> Option<Held> {
-        self.0.remove(&lease)
+        self.held.remove(&lease)
+    }
+
+    /// The lease is over: its last frame was delivered, or nobody waits for it any more.
+    pub fn delivered(&mut self, lease: LeaseId, now: Mono) -> Option<Held> {
+        let held = self.held.remove(&lease)?;
+        if let Some(rendered_at) = held.rendered_at {
+            let youngest = self.delivered.map_or(rendered_at, |before| before.rendered_at.max(rendered_at));
+            self.delivered = Some(Delivered { rendered_at: youngest, at: now });
+        }
+        Some(held)
     }
 
     /// All of them are over; returns which.
     pub fn clear(&mut self) -> Vec<LeaseId> {
-        std::mem::take(&mut self.0).into_keys().collect()
+        std::mem::take(&mut self.held).into_keys().collect()
     }
 
     /// A connection begins: `named` is what the worker says it has, `live` what the store says. Afterwards
@@ -169,29 +197,29 @@ impl Holdings {
     /// foreign yet: the first heartbeat tells.
     pub fn reconcile(&mut self, named: &[LeaseRef], live: &[Live], least: Millis, now: Now) -> Compared {
         for row in live {
-            let known = self.0.get(&row.lease.lease);
+            let known = self.held.get(&row.lease.lease);
             let mut held = of_row(row, known.and_then(|held| held.frames), now);
             // The row may not say yet that all is rendered.
-            if known.is_some_and(|known| known.stage == Stage::Delivering) {
-                held.stage = Stage::Delivering;
+            if let Some(known) = known.filter(|known| known.stage == Stage::Delivering) {
+                (held.stage, held.rendered_at) = (Stage::Delivering, known.rendered_at);
             }
-            self.0.insert(row.lease.lease, held);
+            self.held.insert(row.lease.lease, held);
         }
         let mut compared = Compared::default();
         let named: BTreeSet<LeaseRef> = named.iter().copied().collect();
         let live: BTreeSet<LeaseId> = live.iter().map(|row| row.lease.lease).collect();
         // It may have ended while the worker was connected to another replica; what is not named is given
         // back.
-        self.0.retain(|id, held| {
+        self.held.retain(|id, held| {
             live.contains(id) || !named.contains(&LeaseRef { lease: *id, fence: held.fence })
         });
         let is_named =
             |id: &LeaseId, held: &Held| named.contains(&LeaseRef { lease: *id, fence: held.fence });
-        compared.lost.extend(self.0.iter().filter(|(id, held)| !is_named(id, held)).map(|(id, _)| *id));
+        compared.lost.extend(self.held.iter().filter(|(id, held)| !is_named(id, held)).map(|(id, _)| *id));
         for lost in &compared.lost {
-            self.0.remove(lost);
+            self.held.remove(lost);
         }
-        compared.renew.extend(self.0.iter().map(|(id, held)| (*id, held.lost_after(least, now.mono))));
+        compared.renew.extend(self.held.iter().map(|(id, held)| (*id, held.lost_after(least, now.mono))));
         compared
     }
 
@@ -206,7 +234,7 @@ impl Holdings {
     ) -> Compared {
         let mut compared = Compared::default();
         compared.foreign.extend(in_slots.iter().copied().filter(|lease| self.get(*lease).is_none()));
-        for (id, held) in &mut self.0 {
+        for (id, held) in &mut self.held {
             if named.contains(&LeaseRef { lease: *id, fence: held.fence }) {
                 held.unnamed = 0;
                 compared.renew.push((*id, held.lost_after(least, now)));
@@ -221,7 +249,7 @@ impl Holdings {
             }
         }
         for lost in &compared.lost {
-            self.0.remove(lost);
+            self.held.remove(lost);
         }
         compared
     }
@@ -229,13 +257,13 @@ impl Holdings {
     /// Offers that were not answered in time; they are no longer the worker's.
     pub fn take_unanswered(&mut self, now: Mono) -> Vec<LeaseRef> {
         let late: Vec<LeaseRef> = self
-            .0
+            .held
             .iter()
             .filter(|(_, held)| answer_by(held).is_some_and(|by| now >= by))
             .map(|(id, held)| LeaseRef { lease: *id, fence: held.fence })
             .collect();
         for lease in &late {
-            self.0.remove(&lease.lease);
+            self.held.remove(&lease.lease);
         }
         late
     }
@@ -243,26 +271,31 @@ impl Holdings {
     /// When [`Self::take_unanswered`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.0.values().filter_map(answer_by).min()
+        self.held.values().filter_map(answer_by).min()
     }
 
     /// Leases that hold the slot.
     #[must_use]
     pub fn count_on(&self, slot: u16) -> usize {
-        self.0.values().filter(|held| held.slot == slot && held.stage != Stage::Delivering).count()
+        self.held.values().filter(|held| held.slot == slot && held.stage != Stage::Delivering).count()
     }
 
-    /// Whether a worker with so many slots is to deliver first what it has rendered.
+    /// Whether a worker with so many slots is to deliver first what it has rendered. What younger work has
+    /// passed by on its way does not count: it is not the line that holds it up.
     #[must_use]
-    pub fn is_behind(&self, slots: usize) -> bool {
-        let most = slots.max(1) * DELIVERING_A_SLOT_MAX;
-        self.0.len() >= most && self.0.values().filter(|held| held.stage == Stage::Delivering).count() >= most
+    pub fn is_behind(&self, slots: usize, now: Mono) -> bool {
+        let passed = self.delivered.map(|delivered| delivered.rendered_at);
+        let waits = |at: &Mono| passed.is_none_or(|passed| *at >= passed);
+        let waiting = || self.held.values().filter_map(|held| held.rendered_at).filter(waits);
+        let Some(first) = waiting().min() else { return false };
+        let moved = self.delivered.map_or(first, |delivered| delivered.at.max(first));
+        moved.until(now) < STUCK_AFTER && waiting().count() >= slots.max(1) * DELIVERING_A_SLOT_MAX
     }
 
     /// How many.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.len()
+        self.held.len()
     }
 }
 
@@ -289,6 +322,7 @@ fn of_row(row: &Live, frames: Option<u32>, now: Now) -> Held {
         stage,
         lost_after: row.lost_after,
         begun_at: row.started_at.map(|at| Mono(now.mono.0.saturating_sub(at.until(now.wall).0))),
+        rendered_at: (stage == Stage::Delivering).then_some(now.mono),
         unnamed: 0,
     }
 }
@@ -347,17 +381,35 @@ mod tests {
     #[test]
     fn a_worker_is_behind_while_too_much_of_what_it_rendered_is_on_its_way() {
         let mut holdings = Holdings::default();
-        for n in 0..20 {
-            holdings.offer(&offer(n), None, Mono(0));
-        }
-        let rendered =
-            |holdings: &mut Holdings, n| holdings.advance(lease(n).lease, Stage::Delivering, Mono(1));
-        (0..15).for_each(|n| assert!(rendered(&mut holdings, n)));
-        assert!(!holdings.is_behind(1), "what it holds besides does not count");
-        assert!(rendered(&mut holdings, 15) && holdings.is_behind(1));
-        assert!(!holdings.is_behind(2), "two slots render twice as much");
-        holdings.remove(lease(3).lease);
-        assert!(!holdings.is_behind(1), "one is delivered");
+        (0..20).for_each(|n| holdings.offer(&offer(n), None, Mono(0)));
+        let rendered = |holdings: &mut Holdings, n, at| {
+            assert!(holdings.advance(lease(n).lease, Stage::Delivering, Mono(at)));
+        };
+        (0..15).for_each(|n| rendered(&mut holdings, n, 100));
+        assert!(!holdings.is_behind(1, Mono(200)), "what it holds besides does not count");
+        rendered(&mut holdings, 15, 101);
+        assert!(holdings.is_behind(1, Mono(200)));
+        assert!(!holdings.is_behind(2, Mono(200)), "two slots render twice as much");
+        holdings.delivered(lease(3).lease, Mono(201));
+        assert!(!holdings.is_behind(1, Mono(202)), "one is delivered");
+    }
+
+    #[test]
+    fn what_is_refused_each_time_does_not_keep_a_worker_from_other_work() {
+        let mut holdings = Holdings::default();
+        (0..40).for_each(|n| holdings.offer(&offer(n), None, Mono(0)));
+        let rendered = |holdings: &mut Holdings, n, at| {
+            assert!(holdings.advance(lease(n).lease, Stage::Delivering, Mono(at)));
+        };
+        (0..16).for_each(|n| rendered(&mut holdings, n, 100));
+        assert!(holdings.is_behind(1, Mono(100 + STUCK_AFTER.0 - 1)));
+        assert!(!holdings.is_behind(1, Mono(100 + STUCK_AFTER.0)), "nothing moves at all");
+        // One of another job gets through: the sixteen are passed by, and it is behind with younger ones only.
+        rendered(&mut holdings, 16, 900_000);
+        holdings.delivered(lease(16).lease, Mono(900_010));
+        assert!(!holdings.is_behind(1, Mono(900_020)));
+        (17..33).for_each(|n| rendered(&mut holdings, n, 900_030));
+        assert!(holdings.is_behind(1, Mono(900_040)));
     }
 
     #[test]

@@ -84,7 +84,10 @@ impl Handler<EndLease> for WorkerNode {
 
     fn handle(&mut self, EndLease(lease): EndLease, _context: &mut Context<Self>) {
         let was_behind = self.is_behind();
-        let held_a_slot = self.holdings.remove(lease).is_some_and(|held| held.stage != Stage::Delivering);
+        let held_a_slot = self
+            .holdings
+            .delivered(lease, self.wiring.now().mono)
+            .is_some_and(|held| held.stage != Stage::Delivering);
         if held_a_slot || was_behind && !self.is_behind() {
             self.report(self.wiring.now());
         }

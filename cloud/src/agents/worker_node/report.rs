@@ -1,6 +1,7 @@
 //! What a worker's actor shows of itself: to the fleet, and by it to pages and to the dispatcher.
 
 use pictor_actors::ids::LeaseId;
+use pictor_actors::limits::LEASES_PER_SLOT_MAX;
 use pictor_actors::now::Now;
 use pictor_actors::protocol::{MetricSample, Pause, PauseReason, SlotFacts, WorkerActivity};
 use pictor_actors::units::Millis;
@@ -124,9 +125,13 @@ impl WorkerNode {
     /// Slots that may have a task now, full ones included.
     fn capacity(&self) -> Vec<SlotCapacity> {
         let is_here = self.link.is_some() && self.liveness.connection() == Connection::Online;
-        if !is_here || self.absence().is_some() {
+        let absence = self.absence();
+        // One that is behind could do the work, only not now: its slots are full.
+        let is_behind = absence == Some(Absence::Delivering);
+        if !is_here || absence.is_some() && !is_behind {
             return Vec::new();
         }
+        let held = |slot| if is_behind { LEASES_PER_SLOT_MAX } else { self.holdings.count_on(slot) };
         self.slots
             .iter()
             .filter(|facts| facts.enabled)
@@ -135,7 +140,7 @@ impl WorkerNode {
                 slot: facts.slot,
                 engines: facts.engines.clone(),
                 gpu_memory: self.gpu_memory(facts),
-                leases_held: u8::try_from(self.holdings.count_on(facts.slot)).unwrap_or(u8::MAX),
+                leases_held: u8::try_from(held(facts.slot)).unwrap_or(u8::MAX),
                 warm_job: self.warm.get(&facts.slot).copied(),
                 rested: false,
             })
@@ -175,7 +180,8 @@ impl WorkerNode {
 
     /// It renders faster than it delivers.
     pub(super) fn is_behind(&self) -> bool {
-        self.holdings.is_behind(self.slots.len())
+        let slots = self.slots.iter().filter(|facts| facts.enabled).count();
+        self.holdings.is_behind(slots, self.wiring.now().mono)
     }
 
     fn gpu_memory(&self, facts: &SlotFacts) -> Option<u64> {
