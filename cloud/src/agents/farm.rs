@@ -18,6 +18,7 @@ use pictor_cloud_domain::liveness::Hold;
 use tokio::sync::mpsc;
 
 use super::broadcast::{Announce, Broadcast, EventId, LiveEvent, Subscribe, Subscription, Topic};
+use super::dispatcher::Wake;
 use super::fleet::{Fleet, GetLive, NeedNode};
 use super::job_live::{InHand, JobLive};
 use super::jobs::{FrameStored, GetJobsLive, JobChanged};
@@ -260,10 +261,11 @@ impl Farm {
         self.peers.tell(Nudge::Live { account, event });
     }
 
-    /// A job's rows were written: its actor looks at them again.
+    /// A job's rows were written by hand: its actor looks at them again, and the dispatchers at its tasks.
     pub fn job_changed(&self, job: JobId) {
         let _ = self.work.jobs.try_send(JobChanged(job)); // lost: the sweeps look at every live job
-        self.peers.tell(Nudge::Job { job });
+        let _ = self.work.dispatcher.try_send(Wake); // lost: its next turn is at hand
+        self.peers.tell(Nudge::Job { job, by_hand: true });
     }
 
     /// A frame was stored.

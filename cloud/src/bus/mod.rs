@@ -40,6 +40,9 @@ pub enum Nudge {
     Job {
         /// Which.
         job: JobId,
+        /// By a person, who waits to see it; else by the work at it, which goes on all the time.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_hand: bool,
     },
     /// Tasks may be ready.
     Wake,

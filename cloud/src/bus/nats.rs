@@ -146,7 +146,8 @@ mod tests {
         let live = |event| Nudge::Live { account: AccountId::from_u128(4), event };
         let nudges = [
             Nudge::JobsFree,
-            Nudge::Job { job },
+            Nudge::Job { job, by_hand: false },
+            Nudge::Job { job, by_hand: true },
             Nudge::Wake,
             Nudge::Worker { worker },
             Nudge::Cancel { worker, lease, fence: 7, reason: CancelReason::JobPaused },
@@ -155,7 +156,7 @@ mod tests {
             live(LiveEvent::FrameStored { job, frame: -3 }),
         ];
         let mut texts: Vec<_> = nudges.iter().map(|nudge| serde_json::to_string(nudge).unwrap()).collect();
-        texts.insert(3, r#"{"kind":"of_the_future","worker":1}"#.to_owned());
+        texts.insert(4, r#"{"kind":"of_the_future","worker":1}"#.to_owned());
         assert_eq!(read(format!("[{}]", texts.join(",")).as_bytes()), nudges);
         for foreign in ["", "{}", "[1,", "\u{ff}"] {
             assert_eq!(read(foreign.as_bytes()), [], "{foreign}");

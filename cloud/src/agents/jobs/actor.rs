@@ -54,7 +54,9 @@ pub(super) struct Job {
     /// The next look that others ask for comes so long after the last.
     look_after: Millis,
     looking_soon: Option<SpawnHandle>,
-    /// The rows are being read, so long after they were read before.
+    /// Others asked for a look then, for the first time since the last.
+    asked_at: Option<Mono>,
+    /// The rows are being read, so long after others began to say that they change them.
     reading: Option<Millis>,
     /// They are to be read once more then.
     reads_again: bool,
@@ -97,6 +99,7 @@ impl Job {
             looked_at,
             look_after: LOOKS_APART.0,
             looking_soon: None,
+            asked_at: None,
             reading: None,
             reads_again: false,
             announcing: None,
@@ -211,7 +214,7 @@ impl Job {
     /// What was stored here concerns whoever owns the job.
     pub(super) fn tell_owner(&self) {
         if !self.owns.get() {
-            self.reach.ports.peers.tell(Nudge::Job { job: self.id });
+            self.reach.ports.peers.tell(Nudge::Job { job: self.id, by_hand: false });
         }
     }
 
@@ -220,6 +223,7 @@ impl Job {
         if self.looking_soon.is_some() {
             return;
         }
+        self.asked_at = Some(self.mono());
         // Who does not own the job only shows it.
         let apart = if self.owns.get() { self.look_after } else { LOOKS_APART.1 };
         let since = self.looked_at.until(self.mono());
@@ -249,13 +253,15 @@ impl Job {
             return;
         }
         let now = self.mono();
-        self.reading = Some(self.looked_at.until(now));
+        // Nothing was taken before others said so.
+        let since = self.asked_at.take().unwrap_or(self.looked_at);
+        self.reading = Some(since.until(now));
         self.looked_at = now;
         self.tracking.read_begins();
         self.run(effects::reload(Rc::clone(&self.reach), self.id), context);
     }
 
-    /// The rows were read, or not; returns how long after the ones before.
+    /// The rows were read, or not; returns within which time others had changed them.
     pub(super) fn read_ended(&mut self) -> Millis {
         self.reading.take().unwrap_or(Millis(0))
     }

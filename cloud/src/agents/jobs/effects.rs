@@ -34,6 +34,9 @@ const TRIES: u32 = 4;
 /// minutes must not cost the process.
 const BUILD_TRIES: u32 = 300;
 
+/// A look at a job's rows takes so long at most.
+const READ_WITHIN: Millis = Millis::from_secs(20);
+
 /// Workers of other replicas that are asked for when a task has failed: more than may fail at it.
 const ELSEWHERE_MAX: u32 = 64;
 
@@ -132,7 +135,10 @@ pub(super) async fn read_to_build(store: &Store, job: JobId) -> Result<(Rows, Fr
 }
 
 pub(super) async fn reload(reach: Rc<Reach>, job: JobId) -> Happened {
-    Happened::Reloaded(Box::new(read_rows(&reach.ports.store, job).await))
+    // A read that never ends would be the last one: they are made one at a time.
+    let read = tokio::time::timeout(READ_WITHIN.to_duration(), read_rows(&reach.ports.store, job)).await;
+    let late = |_| Err(StoreError::Unavailable("the rows of a job were not read in time".into()));
+    Happened::Reloaded(Box::new(read.unwrap_or_else(late)))
 }
 
 pub(super) async fn cut(reach: Rc<Reach>, job: JobId, planned_before: u32, sets: Vec<FrameSet>) -> Happened {

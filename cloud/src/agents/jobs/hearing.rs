@@ -341,8 +341,12 @@ impl Handler<JobChanged> for Job {
 impl Handler<JobLook> for Job {
     type Result = ();
 
-    fn handle(&mut self, _look: JobLook, context: &mut Context<Self>) {
-        self.look_soon(context);
+    fn handle(&mut self, look: JobLook, context: &mut Context<Self>) {
+        if look.at_once {
+            self.reload(context);
+        } else {
+            self.look_soon(context);
+        }
     }
 }
 

@@ -21,7 +21,12 @@ pub struct JobChanged(pub JobId);
 /// where the job has no actor.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct JobLook(pub JobId);
+pub struct JobLook {
+    /// Which.
+    pub job: JobId,
+    /// At once: a person changed them.
+    pub at_once: bool,
+}
 
 /// Jobs may have lost their owner, or this replica a job: look which ones are its own.
 #[derive(Debug, Clone, Copy, Message)]

@@ -63,7 +63,7 @@ impl Jobs {
             let door = self.open(*id, true);
             if was_attended {
                 tracing::info!(job = %id, "job taken over");
-                self.hand_on(&door, JobLook(*id));
+                self.hand_on(&door, JobLook { job: *id, at_once: true });
             }
         }
         if !self.is_shared() {

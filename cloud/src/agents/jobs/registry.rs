@@ -209,7 +209,7 @@ impl Handler<JobLook> for Jobs {
     type Result = ();
 
     fn handle(&mut self, look: JobLook, _context: &mut Context<Self>) {
-        self.hand_on_known(look.0, look);
+        self.hand_on_known(look.job, look);
     }
 }
 

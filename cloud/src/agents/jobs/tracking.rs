@@ -103,7 +103,8 @@ impl Tracking {
         // A cut may be newer than the row; none is ever undone.
         self.frames_planned = self.frames_planned.max(row.frames_planned);
         self.chunk = row.chunk;
-        (self.frames_done, self.frames_failed) = (row.frames_done, row.frames_failed);
+        self.frames_done = self.frames_done.max(row.frames_done);
+        self.frames_failed = row.frames_failed;
         let touched = std::mem::take(&mut self.touched);
         self.open.retain(|id, _| touched.contains(id));
         let (kept, before): (BTreeMap<_, _>, BTreeMap<_, _>) =

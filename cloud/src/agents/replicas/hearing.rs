@@ -30,7 +30,11 @@ impl Listeners {
     fn hear(&self, nudge: Nudge) {
         let taken = match nudge {
             Nudge::JobsFree => self.doors.jobs.try_send(LookForJobs),
-            Nudge::Job { job } => self.doors.jobs.try_send(JobLook(job)),
+            Nudge::Job { job, by_hand } => {
+                let told = self.doors.jobs.try_send(JobLook { job, at_once: by_hand });
+                // Tasks may wait again of a job that has no actor here.
+                if by_hand { told.and(self.doors.dispatcher.try_send(Wake)) } else { told }
+            }
             Nudge::Wake => self.doors.dispatcher.try_send(Wake),
             Nudge::Worker { worker } => self.to(worker, |node| node.try_send(LookAtRow)),
             Nudge::Cancel { worker, lease, fence, reason } => {
