@@ -404,7 +404,7 @@ mod tests {
         (0..16).for_each(|n| rendered(&mut holdings, n, 100));
         assert!(holdings.is_behind(1, Mono(100 + STUCK_AFTER.0 - 1)));
         assert!(!holdings.is_behind(1, Mono(100 + STUCK_AFTER.0)), "nothing moves at all");
-        // One of another job gets through: the sixteen are passed by, and it is behind with younger ones only.
+        // One of another job gets through and passes the sixteen by: only younger ones make it behind.
         rendered(&mut holdings, 16, 900_000);
         holdings.delivered(lease(16).lease, Mono(900_010));
         assert!(!holdings.is_behind(1, Mono(900_020)));

@@ -3,8 +3,8 @@
 //! Each first holds the task, then reads what is true, then changes task, lease and job together. Everybody
 //! takes tasks, then leases, then jobs, then workers, each ascending and at once as strongly as it will need
 //! them, so two of them cannot wait for each other (where two do, PostgreSQL undoes one, which then runs
-//! again: `begin_write`). Two may be out of that order: a grant holds the job first, but waits for no task; and
-//! what a person does to a whole job may meet a task that was cut while it waited for the job.
+//! again: `begin_write`). Two may be out of that order: a grant holds the job first, but waits for no task;
+//! and what a person does to a whole job may meet a task that was cut while it waited for the job.
 //!
 //! A job is where all who work on it meet: what happens many times a second holds it as short as can be
 //! (frames) or not at all (marks).

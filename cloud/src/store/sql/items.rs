@@ -11,10 +11,9 @@ use super::session::Session;
 
 /// A statement over rows, written once for both databases. `{items}` stands for the rows of `$1`, of which
 /// `item.value ->> 0` is the first column (of a number: `CAST(item.value ->> 0 AS BIGINT)`). `{lock}`
-/// and `{share}` hold the rows of a `SELECT` in the order of their ids: against others who do so, and together
-/// with these. `{free}` passes over those that others hold.
-/// `{first_tasks}` … `{of_each}`: the first few tasks for each row, named `first` in between and `tasks`
-/// outside.
+/// and `{share}` hold the rows of a `SELECT` in the order of their ids: against others who do so, and
+/// together with these. `{free}` passes over those that others hold. `{first_tasks}` … `{of_each}`: the first
+/// few tasks for each row, named `first` in between and `tasks` outside.
 pub struct Template {
     text: &'static str,
     lite: OnceLock<String>,
