@@ -1,16 +1,19 @@
 //! Leases across connections: what both sides know stays, the rest is put right at once.
 
+use std::time::Duration;
+
 use pictor_actors::ids::LeaseId;
 use pictor_actors::protocol::assignment::RenderEngine;
 use pictor_actors::protocol::{
     AttemptEnded, AttemptOutcome, FailureClass, FromWorker, LeaseRef, MachineChanged, MachineFacts, Pause,
     PauseReason, SearchPhase, SlotFacts, ToWorker,
 };
-use pictor_actors::units::Millis;
+use pictor_actors::units::{BlobHash, Millis};
 use pictor_cloud::agents::LinkOpened;
-use pictor_cloud::store::UploadVerdict;
+use pictor_cloud::store::{NewFrame, UploadVerdict};
 use pictor_cloud_domain::lease::Outcome;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::fake::{FakeWorker, eventually, heartbeat};
 use crate::harness::{TestApp, TestWorker};
@@ -179,4 +182,56 @@ async fn a_restart_of_the_cloud_keeps_leases() {
     assert_eq!(welcome.drop, []);
     wire.beat(&[lease]).await;
     assert_eq!(outcome(&app, lease).await, None);
+}
+
+#[tokio::test]
+async fn a_worker_far_behind_with_delivering_gets_no_task_until_some_of_it_is_there() {
+    let app = TestApp::start().await;
+    let (worker, first) = leased(&app).await;
+    let connected: TestWorker = app.connect(worker.id).await;
+    let mut leases = vec![first];
+    while leases.len() < 16 {
+        leases.push(app.leased_job(&connected, "1").await.lease);
+    }
+    for lease in &leases {
+        app.store.lease_rendered(lease.lease, lease.fence, app.now()).await.unwrap();
+    }
+    let (mut wire, welcome) = worker.connect_holding(&leases).await;
+    assert_eq!(welcome.drop, []);
+    let job = app.job("1-2").await.id;
+    app.farm.job_changed(job);
+    let why = "1 worker has many rendered frames to upload before anything new";
+    eventually("the job says why it waits", || async {
+        let live = app.farm.jobs_live(vec![job]).await.remove(&job)?;
+        live.waiting.iter().any(|line| line == why).then_some(())
+    })
+    .await;
+    assert_eq!(wire.beat(&leases).await.cancel, []);
+    // The last one's only frame arrives.
+    let delivered = leases.pop().unwrap();
+    let row = app.store.lease(delivered.lease).await.unwrap();
+    app.farm.job_changed(row.job_id);
+    eventually("its job has an actor", || async {
+        app.farm.jobs_live(vec![row.job_id]).await.contains_key(&row.job_id).then_some(())
+    })
+    .await;
+    let frame = NewFrame {
+        lease: delivered.lease,
+        fence: delivered.fence,
+        frame: 1,
+        hash: BlobHash::from_bytes([9; 32]),
+        size: 1,
+        render_ms: 1,
+    };
+    app.farm.frame_stored(app.store.store_frame(&frame, app.now()).await.unwrap());
+    let offered = async {
+        loop {
+            match wire.hear().await {
+                Ok(ToWorker::Offer(offer)) => return offer.task.job,
+                Ok(_) => {}
+                Err(ended) => panic!("no offer but {ended:?}"),
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(20), offered).await.expect("an offer"), job);
 }
