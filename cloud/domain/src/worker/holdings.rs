@@ -378,13 +378,19 @@ mod tests {
         holdings.on_heartbeat(&named, &named, LEAST, Mono(at))
     }
 
+    fn offered(leases: u128) -> Holdings {
+        let mut holdings = Holdings::default();
+        (0..leases).for_each(|n| holdings.offer(&offer(n), None, Mono(0)));
+        holdings
+    }
+
+    fn rendered(holdings: &mut Holdings, n: u128, at: u64) {
+        assert!(holdings.advance(lease(n).lease, Stage::Delivering, Mono(at)));
+    }
+
     #[test]
     fn a_worker_is_behind_while_too_much_of_what_it_rendered_is_on_its_way() {
-        let mut holdings = Holdings::default();
-        (0..20).for_each(|n| holdings.offer(&offer(n), None, Mono(0)));
-        let rendered = |holdings: &mut Holdings, n, at| {
-            assert!(holdings.advance(lease(n).lease, Stage::Delivering, Mono(at)));
-        };
+        let mut holdings = offered(20);
         (0..15).for_each(|n| rendered(&mut holdings, n, 100));
         assert!(!holdings.is_behind(1, Mono(200)), "what it holds besides does not count");
         rendered(&mut holdings, 15, 101);
@@ -396,11 +402,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_each_time_does_not_keep_a_worker_from_other_work() {
-        let mut holdings = Holdings::default();
-        (0..40).for_each(|n| holdings.offer(&offer(n), None, Mono(0)));
-        let rendered = |holdings: &mut Holdings, n, at| {
-            assert!(holdings.advance(lease(n).lease, Stage::Delivering, Mono(at)));
-        };
+        let mut holdings = offered(40);
         (0..16).for_each(|n| rendered(&mut holdings, n, 100));
         assert!(holdings.is_behind(1, Mono(100 + STUCK_AFTER.0 - 1)));
         assert!(!holdings.is_behind(1, Mono(100 + STUCK_AFTER.0)), "nothing moves at all");

@@ -24,7 +24,7 @@ pub struct JobChanged(pub JobId);
 pub struct JobLook {
     /// Which.
     pub job: JobId,
-    /// At once: a person changed them.
+    /// At once: a person changed them, or the job has become this replica's.
     pub at_once: bool,
 }
 

@@ -74,11 +74,9 @@ static FOUND: Template = Template::new(
      WHERE leases.id = item.value ->> 0 AND leases.ended_at IS NULL",
 );
 
-static HOLD_JOBS: Template =
-    Template::new("SELECT id FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items}) {lock}");
-
 static BEGINNING: Template = Template::new(
-    "SELECT id, state, reason, started_at FROM jobs WHERE id IN (SELECT item.value ->> 0 FROM {items})",
+    "SELECT id, state, reason, started_at FROM jobs
+     WHERE id IN (SELECT item.value ->> 0 FROM {items}) {lock}",
 );
 
 const MARK: &str = "UPDATE leases SET state = marked.state, outcome = marked.outcome, engine = marked.engine,
@@ -164,7 +162,6 @@ async fn begin_jobs(session: &mut Session, begun: Vec<(&Found, UnixMillis)>) -> 
         return Ok(());
     }
     let ids = items(at.keys().map(|job| args![job]));
-    session.hold(&HOLD_JOBS, vec![ids.clone()]).await?;
     let jobs: Vec<Beginning> = session.all(BEGINNING.text(session), vec![ids]).await?;
     for job in jobs {
         let Some(at) = at.get(&job.id) else { continue };

@@ -58,8 +58,8 @@ pub(super) async fn hold_leases(
 /// where none of them lives, which stays so.
 async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
     let wanted = items(leases.iter().map(|lease| args![lease]));
-    let live: Vec<Number> = session.all(LIVE.text(session), vec![wanted]).await?;
-    if live.iter().all(|live| live.number == 0) {
+    let live: Number = session.one(LIVE.text(session), vec![wanted]).await?;
+    if live.number == 0 {
         return Ok(());
     }
     hold_tasks_of(session, leases.iter().copied()).await?;
@@ -69,9 +69,8 @@ async fn lock_all_of(session: &mut Session, leases: &[LeaseId]) -> Result<()> {
 
 /// The lease, if it is live under that fence; its task and job are then locked.
 pub(super) async fn live_lease(session: &mut Session, id: LeaseId, fence: u64) -> Result<LeaseRow> {
-    let sql = "SELECT * FROM leases WHERE id = $1";
     lock_all_of(session, &[id]).await?;
-    let found: Option<LeaseRow> = session.optional(sql, args![id]).await?;
+    let found: Option<LeaseRow> = session.optional("SELECT * FROM leases WHERE id = $1", args![id]).await?;
     let live = found.filter(|row| row.ended_at.is_none() && row.fence == fence);
     live.ok_or(StoreError::StaleFence)
 }
@@ -124,9 +123,9 @@ async fn end_lease(
         .map(|_| ())
 }
 
-/// The task of a lease that has just ended goes back to the queue; of a paused job, which is held, it waits
-/// for the resume.
-/// The fence stays: frames that are on their way still count, until somebody else gets the task.
+/// The task of a lease that has just ended, whose job is held, goes back to the queue; of a paused job it
+/// waits for the resume. The fence stays: frames that are on their way still count, until somebody else gets
+/// the task.
 async fn put_back(
     session: &mut Session,
     lease: &LeaseRow,
